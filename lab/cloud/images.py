@@ -1,0 +1,55 @@
+"""The machine images: exactly the RancherOS ones that the program's table names, each in its region."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from files import run
+
+_OWNER = "605812595337"
+
+# Prints the first exported table whose values are all image ids.
+_READ_TABLE = """
+const table = Object.values(require(process.argv[1])).find(
+  (value) => value !== null && typeof value === "object" &&
+    Object.values(value).length > 0 && Object.values(value).every((id) => /^ami-/.test(id)));
+process.stdout.write(JSON.stringify(table));
+"""
+
+
+def read_table(lab_dir: Path, repository: Path) -> dict[str, str]:
+    """Region to image id: from amis.json beside env.json, or else from the program itself.
+
+    Raises RuntimeError when neither can be read.
+    """
+    prepared = lab_dir / "amis.json"
+    if prepared.exists():
+        return dict(json.loads(prepared.read_text()))
+    source = repository / "config" / "amis.ts"
+    shown = run(
+        "node", "--require", str(repository / "node_modules/tsx/dist/cjs/index.cjs"), "-e", _READ_TABLE, str(source)
+    )
+    return dict(json.loads(shown.stdout))
+
+
+def load(backend: Any, table: dict[str, str], make: Any) -> None:
+    """Gives a region its image where it lacks it. `make` is moto's image class."""
+    image_id = table.get(backend.region_name)
+    if image_id is None or image_id in backend.amis:
+        return
+    backend.amis[image_id] = make(
+        backend,
+        image_id,
+        name="rancheros-v1.5.8-hvm-1",
+        description="RancherOS v1.5.8, played by a lab host",
+        owner_id=_OWNER,
+        public=True,
+        virtualization_type="hvm",
+        architecture="x86_64",
+        hypervisor="xen",
+        image_location=f"{_OWNER}/rancheros-v1.5.8-hvm-1",
+        root_device_type="ebs",
+        root_device_name="/dev/sda1",
+        boot_mode="legacy-bios",
+        region_name=f"{backend.region_name}a",
+    )
