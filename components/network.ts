@@ -1,0 +1,126 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { subnetOf } from "../config/cidr";
+import { dnsLabel, tags, token } from "./names";
+
+/** Arguments of {@link Network}. */
+export interface NetworkArgs {
+  /** Range of the VPC, /16 to /24. Changing it replaces everything. */
+  readonly cidr: string;
+}
+
+/** A subnet and its zone. */
+export interface Place {
+  readonly subnetId: pulumi.Output<string>;
+  readonly availabilityZone: pulumi.Output<string>;
+}
+
+/** Bits that a subnet's prefix is longer than the VPC's: room for sixteen subnets. */
+const subnetBits = 4;
+
+/** How many zones get a subnet. */
+const zoneCount = 2;
+
+/** An ordinary zone such as eu-central-1a, not a local or wavelength zone, which lack instance types. */
+const ordinaryZone = /^[a-z]{2}(-[a-z]+)+-\d[a-z]$/;
+
+/** The zone number `index` of a region, by name. */
+function zoneName(names: readonly string[], index: number): string {
+  const found = names.filter((name) => ordinaryZone.test(name)).sort()[index];
+  if (found === undefined) {
+    throw new pulumi.RunError(
+      `the region has fewer than ${zoneCount} availability zones (${names.join(", ")}); choose another for aws:region`,
+    );
+  }
+  return found;
+}
+
+/** A VPC with public subnets in two zones, a way out to the internet and a private DNS zone. */
+export class Network extends pulumi.ComponentResource {
+  public readonly vpcId: pulumi.Output<string>;
+  /** Id of the private hosted zone. */
+  public readonly zoneId: pulumi.Output<string>;
+  /** Name of the private hosted zone, `<stack>.internal`. */
+  public readonly zoneName: string;
+  private readonly subnets: readonly aws.ec2.Subnet[];
+
+  constructor(name: string, args: NetworkArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(token("Network"), name, {}, opts);
+    const owned = (part: string) => tags(`${name}-${part}`, "Network");
+
+    const vpc = new aws.ec2.Vpc(
+      `${name}-vpc`,
+      {
+        cidrBlock: args.cidr,
+        enableDnsSupport: true,
+        enableDnsHostnames: true,
+        tags: owned("vpc"),
+      },
+      { parent: this },
+    );
+
+    const zones = aws.getAvailabilityZonesOutput({ state: "available" }, { parent: this }).names;
+    const subnet = (index: number) =>
+      new aws.ec2.Subnet(
+        `${name}-subnet-${index}`,
+        {
+          vpcId: vpc.id,
+          cidrBlock: subnetOf(args.cidr, subnetBits, index),
+          availabilityZone: zones.apply((names) => zoneName(names, index)),
+          mapPublicIpOnLaunch: false,
+          tags: owned(`subnet-${index}`),
+        },
+        // A zone that appears later in the region must not move the subnets and all that is in them.
+        { parent: this, ignoreChanges: ["availabilityZone"] },
+      );
+    const subnets = Array.from({ length: zoneCount }, (_, index) => subnet(index));
+
+    const gateway = new aws.ec2.InternetGateway(
+      `${name}-gateway`,
+      { vpcId: vpc.id, tags: owned("gateway") },
+      { parent: this },
+    );
+    const routes = new aws.ec2.RouteTable(
+      `${name}-routes`,
+      { vpcId: vpc.id, tags: owned("routes") },
+      { parent: this },
+    );
+    new aws.ec2.Route(
+      `${name}-default-route`,
+      { routeTableId: routes.id, destinationCidrBlock: "0.0.0.0/0", gatewayId: gateway.id },
+      { parent: this },
+    );
+    subnets.forEach(
+      ({ id }, index) =>
+        new aws.ec2.RouteTableAssociation(
+          `${name}-routes-${index}`,
+          { subnetId: id, routeTableId: routes.id },
+          { parent: this },
+        ),
+    );
+
+    const privateZone = `${dnsLabel(pulumi.getStack())}.internal`;
+    const zone = new aws.route53.Zone(
+      `${name}-zone`,
+      {
+        name: privateZone,
+        comment: "names that the hosts of the site call each other by",
+        vpcs: [{ vpcId: vpc.id }],
+        tags: owned("zone"),
+      },
+      { parent: this },
+    );
+
+    this.vpcId = vpc.id;
+    this.subnets = subnets;
+    this.zoneId = zone.zoneId;
+    this.zoneName = privateZone;
+    this.registerOutputs({ vpcId: this.vpcId, zoneName: this.zoneName });
+  }
+  /** Where machine number `index` belongs: the subnets take turns. */
+  place(index: number): Place {
+    const subnet = this.subnets[index % this.subnets.length];
+    if (subnet === undefined) throw new Error(`there is no place number ${index}`);
+    return { subnetId: subnet.id, availabilityZone: subnet.availabilityZone };
+  }
+}

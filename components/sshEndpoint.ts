@@ -1,0 +1,81 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/** What {@link SshEndpoint} is made of. */
+export interface SshEndpointArgs {
+  /** Address or name to connect to. */
+  readonly host: pulumi.Input<string>;
+  /** User to log in as. */
+  readonly user: string;
+  /** @default 22 */
+  readonly port?: number;
+  /** The host's public key, one line such as `ssh-ed25519 AAAA…`. */
+  readonly hostKey: pulumi.Input<string>;
+  /** Name that the key is pinned to, so that a moved address changes nothing. */
+  readonly hostKeyAlias: string;
+}
+
+/** Quotes one word for a POSIX shell. */
+export function shellQuote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/**
+ * One host as the system's `ssh` reaches it, and the only place that says how: the host key is
+ * pinned without a known_hosts file (OpenSSH 8.5 or newer), and the private key is whatever the
+ * user's agent or ssh configuration offers, so that nothing of one laptop is in the state.
+ */
+export class SshEndpoint {
+  readonly host: pulumi.Output<string>;
+  readonly user: string;
+  readonly port: number;
+  readonly hostKey: pulumi.Output<string>;
+  readonly hostKeyAlias: string;
+
+  constructor(args: SshEndpointArgs) {
+    this.host = pulumi.output(args.host);
+    this.user = args.user;
+    this.port = args.port ?? 22;
+    this.hostKey = pulumi.output(args.hostKey);
+    this.hostKeyAlias = args.hostKeyAlias;
+  }
+
+  /** Options of `ssh`, one argument an element. */
+  get options(): pulumi.Output<string[]> {
+    return this.hostKey.apply((hostKey) =>
+      [
+        "BatchMode=yes",
+        "StrictHostKeyChecking=yes",
+        `HostKeyAlias=${this.hostKeyAlias}`,
+        "HostKeyAlgorithms=ssh-ed25519",
+        `KnownHostsCommand=/bin/echo ${this.hostKeyAlias} ${hostKey}`,
+        "UserKnownHostsFile=/dev/null",
+        "GlobalKnownHostsFile=/dev/null",
+        // A shared connection could still lead to the host that had this address before.
+        "ControlPath=none",
+        "ConnectTimeout=10",
+        "ServerAliveInterval=10",
+        "ServerAliveCountMax=3",
+      ].flatMap((option) => ["-o", option]),
+    );
+  }
+
+  /**
+   * The command line that logs in, quoted for a shell.
+   *
+   * @param extra further options, before the destination
+   */
+  command(...extra: string[]): pulumi.Output<string> {
+    return pulumi
+      .all([this.host, this.options])
+      .apply(([host, options]) =>
+        ["ssh", ...options, "-p", String(this.port), ...extra, `${this.user}@${host}`]
+          .map(shellQuote)
+          .join(" "),
+      );
+  }
+
+  /** The address of the host's Docker engine. */
+  get dockerHost(): pulumi.Output<string> {
+    return pulumi.interpolate`ssh://${this.user}@${this.host}:${this.port}`;
+  }
+}

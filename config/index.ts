@@ -1,0 +1,3 @@
+export { memoryPlan, type MemoryPlan } from "./instanceTypes";
+export { readSettings, type Settings } from "./settings";
+export { dataDirectories } from "./storage";

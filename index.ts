@@ -1,0 +1,99 @@
+import {
+  AgentHosts,
+  AttachedVolume,
+  DataVolume,
+  MariaDb,
+  Network,
+  RancherOsHost,
+  RancherServer,
+  RemoteDocker,
+  SecurityGroups,
+  WordPress,
+} from "./components";
+import { dataDirectories, memoryPlan, readSettings } from "./config";
+
+const settings = readSettings();
+const memory = memoryPlan(settings.serverInstanceType);
+
+const network = new Network("network", { cidr: settings.vpcCidr });
+const groups = new SecurityGroups("security", {
+  vpcId: network.vpcId,
+  adminCidrs: settings.adminCidrs,
+});
+const after = [network, groups];
+
+const serverPlace = network.place(0);
+const data = new DataVolume("data", {
+  availabilityZone: serverPlace.availabilityZone,
+  directories: Object.values(dataDirectories),
+});
+const serverHost = new RancherOsHost("server", {
+  amiId: settings.amiId,
+  instanceType: settings.serverInstanceType,
+  subnetId: serverPlace.subnetId,
+  securityGroupId: groups.serverGroupId,
+  sshPublicKey: settings.sshPublicKey,
+  files: [data.file],
+  bootCommands: [data.bootCommand],
+  after,
+});
+const serverData = new AttachedVolume("server-data", { volume: data, host: serverHost });
+const engine = new RemoteDocker("server-docker", {
+  host: serverHost,
+  after: [serverData.mounted],
+});
+
+const rancher = new RancherServer("rancher", {
+  engine,
+  network,
+  volume: data,
+  directory: dataDirectories.rancherDatabase,
+  image: settings.images.rancherServer,
+  databaseImage: settings.images.rancherDatabase,
+  memory,
+  catalogUrl: settings.catalogUrl,
+});
+const siteDatabase = new MariaDb("site-db", {
+  engine,
+  image: settings.images.siteDatabase,
+  dataDirectory: data.directory(dataDirectories.siteDatabase),
+  database: "wordpress",
+  charset: "utf8mb4",
+  bufferPoolMiB: memory.sitePoolMiB,
+  published: true,
+});
+
+const agents = new AgentHosts("agents", {
+  count: settings.agentCount,
+  server: rancher,
+  network,
+  amiId: settings.amiId,
+  instanceType: settings.agentInstanceType,
+  securityGroupId: groups.agentGroupId,
+  sshPublicKey: settings.sshPublicKey,
+  agentImage: settings.images.rancherAgent,
+  after,
+});
+const wordPress = new WordPress("wordpress", {
+  server: rancher,
+  agents,
+  scale: settings.wordpressScale,
+  image: settings.images.wordpress,
+  loadBalancerImage: settings.images.loadBalancer,
+  database: siteDatabase,
+});
+
+/** Where the site answers: one address an agent host. */
+export const siteUrls = wordPress.urls;
+/** Public address of the server host, which answers SSH and nothing else. */
+export const serverAddress = serverHost.publicIp;
+/** The command that brings Rancher's UI to http://127.0.0.1:8080 of the machine it runs on. */
+export const rancherUiTunnel = rancher.uiTunnel;
+/** Agent hosts: name, public address and id in Rancher. */
+export const agentHosts = agents.hosts;
+/** Key of Rancher's administrator. A secret. */
+export const rancherAccessKey = rancher.accessKey;
+/** Secret half of the key. A secret. */
+export const rancherSecretKey = rancher.secretKey;
+/** Password of the user `admin` in Rancher's UI. A secret. */
+export const rancherAdminPassword = rancher.adminPassword;

@@ -1,0 +1,574 @@
+import { strict as assert } from "node:assert";
+import { spawnSync } from "node:child_process";
+import { parse } from "yaml";
+import { Network } from "../../components";
+import { leastConfig, list, names, recordProgram, sshPublicKey, text } from "./program";
+import { isSecret, plain, type Recorded, type Recording, record } from "./recorder";
+
+const type = {
+  instance: "aws:ec2/instance:Instance",
+  association: "aws:ec2/eipAssociation:EipAssociation",
+  attachment: "aws:ec2/volumeAttachment:VolumeAttachment",
+  volume: "aws:ebs/volume:Volume",
+  subnet: "aws:ec2/subnet:Subnet",
+  ingress: "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+  egress: "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+  record: "aws:route53/record:Record",
+  gate: "command:local:Command",
+  container: "docker:index/container:Container",
+  image: "docker:index/remoteImage:RemoteImage",
+  dockerProvider: "pulumi:providers:docker",
+  rancherProvider: "pulumi:providers:rancher",
+  access: "rancher:index:AccessControl",
+  host: "rancher:index:Host",
+  service: "rancher:index:Service",
+  balancer: "rancher:index:LoadBalancer",
+} as const;
+
+/** Inputs and options of each resource by URN, to compare two programs. */
+function fingerprint(recording: Recording): Map<string, string> {
+  return new Map(
+    // What depends on what may change without a change to the resource.
+    recording.resources.map((resource) => [
+      resource.urn,
+      JSON.stringify({ ...resource, dependencies: [], propertyDependencies: {} }),
+    ]),
+  );
+}
+
+/** URNs that only one of two programs has, and those that both have with different inputs. */
+function compare(before: Recording, after: Recording) {
+  const [a, b] = [fingerprint(before), fingerprint(after)];
+  return {
+    gone: [...a.keys()].filter((urn) => !b.has(urn)),
+    added: [...b.keys()].filter((urn) => !a.has(urn)),
+    changed: [...b.keys()].filter((urn) => a.has(urn) && a.get(urn) !== b.get(urn)),
+  };
+}
+
+function userData(recording: Recording, name: string): string {
+  return text(recording.get(type.instance, name), "userData");
+}
+
+describe("the program", () => {
+  let built: Awaited<ReturnType<typeof recordProgram>>;
+  before(async () => {
+    built = await recordProgram();
+  });
+
+  describe("GIVEN a change of scale", () => {
+    it("THEN wordpressScale changes the scale of the service and nothing else", async () => {
+      const after = await recordProgram({ wordpressScale: "4" });
+      const { gone, added, changed } = compare(built, after);
+      assert.deepEqual([gone, added, names(changed)], [[], [], ["wordpress-service"]]);
+      const [was, is] = [built, after].map((r) => r.get(type.service, "wordpress-service").inputs);
+      assert.deepEqual({ ...was, scale: 4 }, is);
+    });
+
+    it("THEN one more agent is new resources of its own and nothing else", async () => {
+      const { gone, added, changed } = compare(built, await recordProgram({ agentCount: "3" }));
+      assert.deepEqual([gone, changed], [[], []]);
+      assert.ok(added.length >= 6);
+      for (const name of names(added)) assert.match(name, /^agents-2(-|$)/);
+    });
+
+    it("THEN two more address ranges and their order change rules alone", async () => {
+      const ranges = '["198.51.100.0/24", "203.0.113.7/32"]';
+      const { gone, added, changed } = compare(built, await recordProgram({ adminCidrs: ranges }));
+      assert.deepEqual([gone, changed], [[], []]);
+      assert.deepEqual(names(added), [
+        "security-agents-site-198.51.100.0_24",
+        "security-server-ssh-198.51.100.0_24",
+      ]);
+    });
+  });
+
+  it("THEN no component has inputs, which would show up in every preview of a change", () => {
+    const components = built.resources.filter((r) => !r.custom);
+    assert.ok(components.length > 10);
+    for (const component of components) {
+      assert.deepEqual(component.inputs, {});
+      assert.match(component.type, /^rancher-cattle:index:[A-Z]\w+$/);
+    }
+  });
+
+  it("THEN every resource has a component for a parent and a name that begins with the parent's", () => {
+    for (const resource of built.resources.filter((r) => r.custom)) {
+      const parent = built.byUrn(resource.parent);
+      assert.ok(!parent.custom, resource.urn);
+      assert.ok(resource.name.startsWith(parent.name), `${resource.name} in ${parent.name}`);
+    }
+  });
+
+  it("THEN every resource of AWS that can be tagged says whose it is", () => {
+    const untagged = /:(Route|RouteTableAssociation|EipAssociation|VolumeAttachment|Record)$/;
+    for (const resource of built.resources.filter((r) => r.type.startsWith("aws:"))) {
+      if (untagged.test(resource.type)) continue;
+      const owned = resource.inputs["tags"] as Record<string, string> | undefined;
+      assert.deepEqual(
+        { project: owned?.["project"], stack: owned?.["stack"] },
+        { project: "rancher-cattle", stack: "test" },
+        resource.urn,
+      );
+      assert.ok(owned?.["component"] && owned["Name"]?.startsWith("test-"), resource.urn);
+    }
+  });
+
+  describe("GIVEN the life of machines and disks", () => {
+    const options = ({ deletedWith, replaceWith, replacementTrigger }: Recorded) => ({
+      deletedWith,
+      replaceWith,
+      replacementTrigger,
+    });
+
+    it("THEN what lives on the server's machine goes and comes with its instance", () => {
+      const instance = built.get(type.instance, "server-instance");
+      const residents = built.resources.filter((r) => /^(docker|command):/.test(r.type));
+      assert.equal(residents.length, 10);
+      for (const resident of residents) {
+        assert.deepEqual(options(resident), {
+          deletedWith: instance.urn,
+          replaceWith: [instance.urn],
+          replacementTrigger: "server-instance-id",
+        });
+        assert.equal(resident.deleteBeforeReplace, false, resident.urn);
+      }
+    });
+
+    it("THEN what lives in Rancher goes and comes with the volume of its database", () => {
+      const volume = built.get(type.volume, "data-volume");
+      const residents = built.resources.filter((r) => r.type.startsWith("rancher:"));
+      assert.equal(residents.length, 7);
+      for (const resident of residents) {
+        assert.deepEqual(options(resident), {
+          deletedWith: volume.urn,
+          replaceWith: [volume.urn],
+          replacementTrigger: "data-volume-id",
+        });
+      }
+    });
+
+    it("THEN the attachment alone is deleted first, and nothing takes a property from it", () => {
+      const attachment = built.get(type.attachment, "server-data-attachment");
+      const first = built.resources.filter((r) => r.deleteBeforeReplace);
+      assert.deepEqual(first, [attachment]);
+      assert.equal(attachment.inputs["stopInstanceBeforeDetaching"], true);
+      for (const { urn, propertyDependencies } of built.resources) {
+        const sources = Object.values(propertyDependencies).flat();
+        assert.ok(!sources.includes(attachment.urn), urn);
+      }
+    });
+
+    it("THEN machines are immutable and stand on rules, routes and gateway", () => {
+      const basis = built.resources.filter(
+        (r) =>
+          r.custom && /^(network|security)-/.test(r.name) && r.type !== "aws:route53/zone:Zone",
+      );
+      for (const instance of built.ofType(type.instance)) {
+        assert.deepEqual(instance.replaceOnChanges, ["ami", "instanceType"]);
+        assert.equal(instance.inputs["userDataReplaceOnChange"], true);
+        for (const { urn } of basis) assert.ok(instance.dependencies.includes(urn), urn);
+      }
+      for (const address of built.ofType("aws:ec2/eip:Eip")) {
+        for (const { urn } of basis) assert.ok(address.dependencies.includes(urn), urn);
+      }
+    });
+
+    it("THEN gates wait for the address and the volume, and Docker for its gate", () => {
+      const mounted = built.get(type.gate, "server-data-mounted");
+      const answers = built.get(type.gate, "server-docker-answers");
+      const needs = (gate: Recorded, resource: Recorded) => {
+        assert.ok(gate.dependencies.includes(resource.urn), `${gate.name} on ${resource.name}`);
+      };
+      needs(mounted, built.get(type.attachment, "server-data-attachment"));
+      needs(mounted, built.get(type.association, "server-address"));
+      needs(answers, mounted);
+      needs(answers, built.get(type.association, "server-address"));
+      needs(built.get(type.dockerProvider, "server-docker-provider"), answers);
+      const ready = built.get(type.gate, "rancher-ready");
+      needs(ready, built.get(type.container, "rancher"));
+      needs(ready, built.get(type.record, "rancher-name"));
+      for (const provider of built.ofType(type.rancherProvider)) needs(provider, ready);
+      const service = built.get(type.service, "wordpress-service");
+      needs(service, built.get(type.container, "site-db"));
+      for (const host of built.ofType(type.host)) {
+        needs(service, host);
+        needs(built.get(type.balancer, "wordpress-balancer"), host);
+      }
+      needs(built.get(type.host, "agents-1"), built.get(type.association, "agents-1-address"));
+    });
+
+    it("THEN a gate runs again on a new instance and ends by itself", () => {
+      for (const gate of built.ofType(type.gate)) {
+        const environment = gate.inputs["environment"] as Record<string, string>;
+        assert.equal((gate.inputs["triggers"] as string[])[0], "server-instance-id");
+        assert.match(environment["WAIT_SECONDS"] ?? "", /^\d+$/);
+        assert.match(environment["WAIT_ARGS"] ?? "", /^server-instance-id/);
+        assert.match(environment["WAIT_SCRIPT"] ?? "", /"\$instance" != "\$1"/);
+        assert.equal(gate.inputs["delete"], undefined);
+      }
+    });
+  });
+
+  describe("GIVEN providers", () => {
+    /** A provider's inputs are texts; lists among them are JSON. */
+    const sshOptions = () =>
+      JSON.parse(
+        text(built.get(type.dockerProvider, "server-docker-provider"), "sshOpts"),
+      ) as string[];
+
+    it("THEN all of docker is on the server's engine", () => {
+      const provider = built.get(type.dockerProvider, "server-docker-provider");
+      assert.equal(provider.inputs["host"], `ssh://rancher@${built.result.serverAddress}:22`);
+      const resources = built.resources.filter((r) => r.type.startsWith("docker:"));
+      assert.equal(resources.length, 7);
+      for (const resource of resources) assert.ok(resource.provider.startsWith(provider.urn));
+    });
+
+    it("THEN access is closed without a key and everything else in Rancher uses one", () => {
+      const [bootstrap, admin] = ["rancher-bootstrap", "rancher-admin"].map((name) =>
+        built.get(type.rancherProvider, name),
+      );
+      assert.ok(bootstrap !== undefined && admin !== undefined);
+      assert.equal(bootstrap.inputs["accessKey"], undefined);
+      assert.equal(plain(admin.inputs["accessKey"]), "ACCESS");
+      for (const resource of built.resources.filter((r) => r.type.startsWith("rancher:"))) {
+        const expected = resource.type === type.access ? bootstrap : admin;
+        assert.ok(resource.provider.startsWith(expected.urn), resource.urn);
+      }
+    });
+
+    it("THEN ssh pins the host's generated key, for docker, the gates and rancher alike", () => {
+      const key = "ssh-ed25519 AAAAserver-host-key";
+      const alias = "rancher-cattle-test-server";
+      const options = sshOptions();
+      assert.deepEqual(
+        options.filter((_, i) => i % 2 === 0),
+        options.filter((_, i) => i % 2 === 0).map(() => "-o"),
+      );
+      for (const option of [
+        "StrictHostKeyChecking=yes",
+        `HostKeyAlias=${alias}`,
+        `KnownHostsCommand=/bin/echo ${alias} ${key}`,
+        "UserKnownHostsFile=/dev/null",
+        "GlobalKnownHostsFile=/dev/null",
+        "BatchMode=yes",
+      ]) {
+        assert.ok(options.includes(option), option);
+      }
+      for (const gate of built.ofType(type.gate)) {
+        const { WAIT_SSH: line } = gate.inputs["environment"] as Record<string, string>;
+        const words = spawnSync("sh", ["-c", `printf '%s\\n' ${line}`], { encoding: "utf8" });
+        const address = `rancher@${built.result.serverAddress}`;
+        assert.deepEqual(words.stdout.trim().split("\n"), ["ssh", ...options, "-p", "22", address]);
+      }
+      for (const provider of built.ofType(type.rancherProvider)) {
+        assert.deepEqual(provider.inputs["ssh"], {
+          host: built.result.serverAddress,
+          port: 22,
+          user: "rancher",
+          hostKey: key,
+          hostKeyAlias: alias,
+        });
+      }
+    });
+
+    it("THEN the system's ssh understands every option", function () {
+      const options = sshOptions();
+      const asked = spawnSync("ssh", ["-F", "none", "-G", ...options, "h"], { encoding: "utf8" });
+      if (asked.error !== undefined) this.skip();
+      assert.equal(asked.status, 0, asked.stderr);
+      assert.match(asked.stdout, /^stricthostkeychecking (yes|true)$/m);
+      assert.match(asked.stdout, /^hostkeyalias rancher-cattle-test-server$/m);
+    });
+  });
+
+  describe("GIVEN the network", () => {
+    it("THEN two subnets lie in the first two ordinary zones and keep them", async () => {
+      const recording = await record(
+        () => {
+          return new Network("n", { cidr: "10.9.0.0/16" }).vpcId;
+        },
+        {
+          stackName: "My_Team",
+          calls: {
+            "aws:index/getAvailabilityZones:getAvailabilityZones": {
+              names: ["us-west-2-lax-1a", "us-west-2c", "us-west-2a", "us-west-2b"],
+            },
+          },
+        },
+      );
+      assert.deepEqual(
+        recording
+          .ofType(type.subnet)
+          .map((s) => [s.inputs["cidrBlock"], s.inputs["availabilityZone"]]),
+        [
+          ["10.9.0.0/20", "us-west-2a"],
+          ["10.9.16.0/20", "us-west-2b"],
+        ],
+      );
+      for (const subnet of recording.ofType(type.subnet)) {
+        assert.deepEqual(subnet.ignoreChanges, ["availabilityZone"]);
+      }
+      assert.equal(
+        recording.get("aws:route53/zone:Zone", "n-zone").inputs["name"],
+        "my-team.internal",
+      );
+    });
+
+    it("THEN exactly these rules exist, each with a sentence for the console", () => {
+      const group: Record<string, string> = {
+        "security-server-id": "server",
+        "security-agents-id": "agents",
+      };
+      const rules = [...built.ofType(type.ingress), ...built.ofType(type.egress)].map((rule) => {
+        const {
+          securityGroupId,
+          ipProtocol,
+          fromPort,
+          toPort,
+          cidrIpv4,
+          referencedSecurityGroupId,
+        } = rule.inputs as Record<string, string>;
+        assert.match(String(rule.inputs["description"]), /\w+ \w+/);
+        assert.equal(fromPort, toPort);
+        const peer = cidrIpv4 ?? group[referencedSecurityGroupId ?? ""];
+        return [
+          rule.type === type.egress ? "out" : "in",
+          group[securityGroupId ?? ""],
+          ipProtocol,
+          fromPort ?? "all",
+          peer,
+        ].join(" ");
+      });
+      assert.deepEqual(rules.sort(), [
+        "in agents tcp 80 203.0.113.7/32",
+        "in agents udp 4500 agents",
+        "in agents udp 500 agents",
+        "in server tcp 22 203.0.113.7/32",
+        "in server tcp 3306 agents",
+        "in server tcp 8080 agents",
+        "out agents -1 all 0.0.0.0/0",
+        "out server -1 all 0.0.0.0/0",
+      ]);
+    });
+  });
+
+  describe("GIVEN hosts", () => {
+    it("THEN disks are encrypted and metadata needs no token, which RancherOS could not send", () => {
+      for (const { inputs } of built.ofType(type.instance)) {
+        assert.equal((inputs["rootBlockDevice"] as { encrypted: boolean }).encrypted, true);
+        assert.equal((inputs["metadataOptions"] as { httpTokens: string }).httpTokens, "optional");
+      }
+      assert.equal(built.get(type.volume, "data-volume").inputs["encrypted"], true);
+    });
+
+    it("THEN user data is a secret, fits, and lets in the administrator's key alone", () => {
+      for (const instance of built.ofType(type.instance)) {
+        assert.ok(isSecret(instance.inputs["userData"]), instance.name);
+        const data = text(instance, "userData");
+        assert.ok(Buffer.byteLength(data) < 12_000, `${instance.name}: ${Buffer.byteLength(data)}`);
+        assert.deepEqual((parse(data) as { ssh_authorized_keys: string[] }).ssh_authorized_keys, [
+          sshPublicKey,
+        ]);
+      }
+    });
+
+    it("THEN metadata is closed before Docker starts, and what waits runs in the background", () => {
+      for (const name of ["server-instance", "agents-0-instance"]) {
+        const { write_files: files, runcmd } = parse(userData(built, name)) as {
+          write_files: { path: string; content: string }[];
+          runcmd: string[];
+        };
+        assert.deepEqual(
+          runcmd.map((line) => line.split(" ")[0]),
+          ["/opt/rancher-cattle/guard-metadata.sh", "/opt/rancher-cattle/more-logins.sh"],
+        );
+        const rcLocal = files
+          .find((file) => file.path === "/etc/rc.local")
+          ?.content.trim()
+          .split("\n");
+        assert.ok(rcLocal !== undefined);
+        assert.match(rcLocal[1] ?? "", /^\/opt\/rancher-cattle\/guard-metadata\.sh .*\|\| exit 1$/);
+        for (const line of rcLocal.slice(2)) assert.match(line, /<\/dev\/null >.* 2>&1 &$/);
+        for (const line of rcLocal.slice(1)) {
+          const program = line.split(" ")[0];
+          assert.ok(
+            files.some((file) => file.path === program),
+            line,
+          );
+        }
+      }
+    });
+
+    it("THEN the server mounts exactly its own volume", () => {
+      assert.match(
+        userData(built, "server-instance"),
+        /mount-data\.sh data-volume-id \/mnt\/data mariadb-rancher mariadb-site </,
+      );
+      const gate = built.get(type.gate, "server-data-mounted").inputs["environment"] as Record<
+        string,
+        string
+      >;
+      assert.equal(
+        gate["WAIT_ARGS"],
+        "server-instance-id /mnt/data /opt/rancher-cattle/mount-data.sh data-volume-id /mnt/data mariadb-rancher mariadb-site",
+      );
+    });
+
+    it("THEN agents take turns on the subnets and are found by their instance id", () => {
+      const subnets = ["agents-0", "agents-1"].map(
+        (name) => built.get(type.instance, `${name}-instance`).inputs["subnetId"],
+      );
+      assert.deepEqual(subnets, ["network-subnet-0-id", "network-subnet-1-id"]);
+      assert.deepEqual(built.get(type.host, "agents-1").inputs["matchLabels"], {
+        "io.rancher-cattle.instance-id": "agents-1-instance-id",
+      });
+    });
+  });
+
+  describe("GIVEN containers", () => {
+    it("THEN databases are limited, checked over TCP, and mounted so that a missing disk stops them", () => {
+      const [rancherDb, siteDb] = ["rancher-db", "site-db"].map((name) =>
+        built.get(type.container, name),
+      );
+      assert.ok(rancherDb !== undefined && siteDb !== undefined);
+      assert.deepEqual(rancherDb.inputs["mounts"], [
+        { type: "bind", source: "/mnt/data/mariadb-rancher", target: "/var/lib/mysql" },
+      ]);
+      assert.deepEqual(siteDb.inputs["mounts"], [
+        { type: "bind", source: "/mnt/data/mariadb-site", target: "/var/lib/mysql" },
+      ]);
+      assert.deepEqual(rancherDb.inputs["ports"], []);
+      assert.deepEqual(siteDb.inputs["ports"], [{ internal: 3306, external: 3306 }]);
+      assert.ok(list(rancherDb, "command").includes("--character-set-server=utf8"));
+      assert.ok(list(rancherDb, "command").includes("--collation-server=utf8_general_ci"));
+      assert.ok(list(siteDb, "command").includes("--character-set-server=utf8mb4"));
+      assert.ok(list(rancherDb, "command").includes("--innodb-buffer-pool-size=512M"));
+      for (const database of [rancherDb, siteDb]) {
+        assert.equal(database.inputs["wait"], true);
+        const { tests, ...times } = database.inputs["healthcheck"] as { tests: string[] };
+        assert.match(tests.join(" "), /-h 127\.0\.0\.1/);
+        // The real provider reads durations back as Go writes them.
+        for (const time of Object.values(times).filter((value) => typeof value === "string")) {
+          assert.match(time, /^(\d+h[1-5]?\dm[1-5]?\ds|[1-5]?\dm[1-5]?\ds|[1-5]?\ds)$/);
+        }
+      }
+    });
+
+    it("THEN passwords arrive as secrets and differ", () => {
+      for (const name of ["rancher-db", "site-db", "rancher"]) {
+        const container = built.get(type.container, name);
+        assert.ok(isSecret(container.inputs["envs"]), name);
+      }
+      const service = built.get(type.service, "wordpress-service");
+      assert.ok(isSecret(service.inputs["launchConfig"]));
+      const { environment } = plain(service.inputs["launchConfig"]) as {
+        environment: Record<string, string>;
+      };
+      const signing = Object.entries(environment).filter(([key]) => /(KEY|SALT)$/.test(key));
+      assert.equal(signing.length, 8);
+      assert.equal(new Set(signing.map(([, value]) => value)).size, 8);
+      assert.equal(environment["WORDPRESS_DB_HOST"], "rancher.test.internal:3306");
+      assert.equal(environment["WORDPRESS_DB_PASSWORD"], "password-site-db-password");
+      const access = built.get(type.access, "rancher-access");
+      assert.ok(isSecret(access.inputs["password"]));
+      assert.ok(access.additionalSecretOutputs.includes("accessKey"));
+      const admin = built.get(type.rancherProvider, "rancher-admin");
+      assert.ok(isSecret(admin.inputs["accessKey"]) && isSecret(admin.inputs["secretKey"]));
+    });
+
+    it("THEN Rancher is known by a name, and its heap follows the machine", async () => {
+      const envs = list(built.get(type.container, "rancher"), "envs");
+      assert.ok(envs.includes("CATTLE_API_HOST=http://rancher.test.internal:8080"));
+      assert.ok(envs.includes("CATTLE_DB_CATTLE_MYSQL_HOST=rancher-db"));
+      assert.ok(envs.includes("JAVA_OPTS=-Xmx1024m"));
+      assert.ok(!envs.some((env) => env.startsWith("DEFAULT_CATTLE_CATALOG_URL")));
+      assert.deepEqual(
+        built.get(type.record, "rancher-name").inputs["name"],
+        "rancher.test.internal",
+      );
+      const catalogUrl = "https://example.com/catalog.git";
+      const larger = await recordProgram({ serverInstanceType: "t3.large", catalogUrl });
+      const changed = list(larger.get(type.container, "rancher"), "envs");
+      assert.ok(changed.includes("JAVA_OPTS=-Xmx2048m"));
+      const catalog = changed.find((env) => env.startsWith("DEFAULT_CATTLE_CATALOG_URL=")) ?? "";
+      const { catalogs } = JSON.parse(catalog.slice(catalog.indexOf("=") + 1)) as {
+        catalogs: Record<string, { url: string }>;
+      };
+      assert.equal(catalogs["library"]?.url, catalogUrl);
+    });
+
+    it("THEN images are the settings', kept when a container goes", async () => {
+      const image = "registry.example:5000/wordpress:6.4.1-php8.0-apache";
+      const other = await recordProgram({
+        wordpressImage: image,
+        siteDatabaseImage: "mariadb:10.5.29-focal",
+      });
+      const { imageUuid } = plain(
+        other.get(type.service, "wordpress-service").inputs["launchConfig"],
+      ) as {
+        imageUuid: string;
+      };
+      assert.equal(imageUuid, `docker:${image}`);
+      assert.deepEqual(other.get(type.image, "site-db").inputs, {
+        name: "mariadb:10.5.29-focal",
+        keepLocally: true,
+      });
+    });
+
+    it("THEN the balancer is on every host and the replicas spread", () => {
+      const balancer = built.get(type.balancer, "wordpress-balancer").inputs;
+      assert.deepEqual(plain(balancer["launchConfig"]), {
+        imageUuid: "docker:rancher/lb-service-haproxy:v0.9.14",
+        ports: ["80:80/tcp"],
+        labels: { "io.rancher.scheduler.global": "true" },
+      });
+      assert.deepEqual(balancer["lbConfig"], {
+        portRules: [
+          { sourcePort: 80, protocol: "http", serviceId: "wordpress-service-id", targetPort: 80 },
+        ],
+      });
+      const { labels } = plain(
+        built.get(type.service, "wordpress-service").inputs["launchConfig"],
+      ) as {
+        labels: Record<string, string>;
+      };
+      assert.deepEqual(labels, {
+        "io.rancher.scheduler.affinity:container_label_soft_ne":
+          "io.rancher.stack_service.name=wordpress/web",
+      });
+    });
+  });
+
+  it("THEN the outputs are those that users are promised", () => {
+    const { result } = built;
+    assert.deepEqual(Object.keys(result).sort(), [
+      "agentHosts",
+      "rancherAccessKey",
+      "rancherAdminPassword",
+      "rancherSecretKey",
+      "rancherUiTunnel",
+      "serverAddress",
+      "siteUrls",
+    ]);
+    assert.deepEqual(
+      result.agentHosts.map((host) => [host.name, host.rancherHostId]),
+      [
+        ["agents-0", "agents-0-id"],
+        ["agents-1", "agents-1-id"],
+      ],
+    );
+    assert.deepEqual(
+      result.siteUrls,
+      result.agentHosts.map((host) => `http://${host.address}`),
+    );
+    assert.match(
+      result.rancherUiTunnel,
+      new RegExp(
+        `^ssh .*-o ExitOnForwardFailure=yes -N -L 8080:127\\.0\\.0\\.1:8080 rancher@${result.serverAddress}$`,
+      ),
+    );
+    assert.equal(leastConfig["aws:region"], "eu-central-1");
+  });
+});

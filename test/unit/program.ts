@@ -1,0 +1,74 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
+import { type Recorded, type Recording, plain, record } from "./recorder";
+
+/** A key pair's public half that nobody owns. */
+export const sshPublicKey =
+  "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl somebody";
+
+/** The least configuration that the program accepts. */
+export const leastConfig: Readonly<Record<string, string>> = {
+  "aws:region": "eu-central-1",
+  adminCidrs: '["203.0.113.7/32"]',
+  sshPublicKey,
+};
+
+/** The stack's outputs. */
+export interface Outputs {
+  readonly siteUrls: readonly string[];
+  readonly serverAddress: string;
+  readonly rancherUiTunnel: string;
+  readonly agentHosts: readonly { name: string; address: string; rancherHostId: string }[];
+  readonly rancherAccessKey: string;
+  readonly rancherSecretKey: string;
+  readonly rancherAdminPassword: string;
+}
+
+/** Runs with a home in which ssh finds the key, so that the program has nothing to warn of. */
+async function withKey<T>(work: () => Promise<T>): Promise<T> {
+  const home = mkdtempSync(path.join(tmpdir(), "home-"));
+  const before = process.env["HOME"];
+  const file = path.join(home, ".ssh", "id_ed25519");
+  mkdirSync(path.dirname(file));
+  writeFileSync(file, "");
+  writeFileSync(`${file}.pub`, sshPublicKey);
+  process.env["HOME"] = home;
+  try {
+    return await work();
+  } finally {
+    process.env["HOME"] = before;
+    rmSync(home, { recursive: true });
+  }
+}
+
+/** Runs `index.ts` afresh with the least configuration and these values on top. */
+export function recordProgram(
+  config: Readonly<Record<string, string>> = {},
+): Promise<Recording<Outputs>> {
+  const file = require.resolve("../../index");
+  // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- index.ts acts when it is loaded
+  delete require.cache[file];
+  return withKey(() =>
+    record(
+      // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() keeps its own cache
+      () => require(file) as Outputs,
+      { config: { ...leastConfig, ...config } },
+    ),
+  ) as Promise<Recording<Outputs>>;
+}
+
+/** An input that may be a secret, as text. */
+export function text(resource: Recorded, input: string): string {
+  return String(plain(resource.inputs[input]));
+}
+
+/** An input that may be a secret, as a list of texts. */
+export function list(resource: Recorded, input: string): readonly string[] {
+  return plain(resource.inputs[input]) as readonly string[];
+}
+
+/** Logical names of URNs. */
+export function names(urns: readonly string[]): readonly string[] {
+  return urns.map((urn) => urn.split("::").pop() ?? "").sort();
+}
