@@ -102,8 +102,9 @@ async function installPackages(
   await run("apt-get", ["update"], { env, onLine });
   await run("apt-get", ["install", "-y", "--no-install-recommends", ...packages], { env, onLine });
   // Debian starts what it installs; this one would sit on port 5000 of all addresses.
-  if (packages.includes("docker-registry") && isOnPath("systemctl")) {
-    await succeeds("systemctl", ["disable", "--now", "docker-registry"]);
+  if (packages.includes("docker-registry")) {
+    await succeeds("service", ["docker-registry", "stop"]);
+    await succeeds("update-rc.d", ["docker-registry", "disable"]);
   }
 }
 
