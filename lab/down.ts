@@ -65,7 +65,8 @@ async function checkEmpty(env: LabEnv): Promise<void> {
 /** Removes the lab from the machine without asking Pulumi. Each part may be missing. */
 export async function tearDown(lab: Lab, env: LabEnv | undefined): Promise<void> {
   await step("ending the lab's processes", async () => {
-    await endStrays(lab);
+    // What a killed pulumi leaves behind: plugins and their tunnels.
+    await endStrays((pid) => hasVariable(pid, `PULUMI_HOME=${lab.pulumiHome}`));
     for (const name of ["cloud", "registry", "ssh-agent"]) await lab.daemon(name).stop();
   });
   await step("removing containers, networks and volumes", async () => {
@@ -88,6 +89,8 @@ export async function tearDown(lab: Lab, env: LabEnv | undefined): Promise<void>
   await step("removing firewall rules, disks and files", async () => {
     await detachDisks(lab.dir);
     await stopEngine(lab);
+    // An engine that was killed forgets containers of a build, and with them the processes that kept them.
+    await endStrays((pid) => commandLine(pid).includes(`${lab.runDir}/`));
     await removeFirewallRules(lab.id);
     for (const folder of [lab.dir, lab.runDir]) {
       await unmountBelow(folder);
@@ -98,19 +101,14 @@ export async function tearDown(lab: Lab, env: LabEnv | undefined): Promise<void>
   });
 }
 
-/**
- * Ends what a killed pulumi leaves behind: plugins and their tunnels, all of which have the lab's own
- * PULUMI_HOME in their environment. This process and its ancestors are spared.
- */
-async function endStrays(lab: Lab): Promise<void> {
+/** Ends the processes that are the lab's, except this one and its ancestors. */
+async function endStrays(isOurs: (pid: number) => boolean): Promise<void> {
   const spared = new Set<number>();
   for (let pid = process.pid; pid > 1; pid = parentOf(pid)) spared.add(pid);
   const strays = fs
     .readdirSync("/proc")
     .map(Number)
-    .filter(
-      (pid) => pid > 1 && !spared.has(pid) && hasVariable(pid, `PULUMI_HOME=${lab.pulumiHome}`),
-    );
+    .filter((pid) => pid > 1 && !spared.has(pid) && isOurs(pid));
   const signal = (name: NodeJS.Signals) => {
     for (const pid of strays.filter(runs)) process.kill(pid, name);
   };
@@ -121,6 +119,14 @@ async function endStrays(lab: Lab): Promise<void> {
 
 function parentOf(pid: number): number {
   return Number(/^PPid:\s*(\d+)$/m.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
+}
+
+function commandLine(pid: number): string {
+  try {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, "latin1");
+  } catch {
+    return ""; // It has ended.
+  }
 }
 
 function hasVariable(pid: number, variable: string): boolean {
