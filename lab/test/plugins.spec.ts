@@ -11,7 +11,13 @@ import { aws } from "../plugins/aws/provider";
 import { release, until } from "../plugins/aws/client";
 import { command, run } from "../plugins/command";
 import { Engine, sshArguments } from "../plugins/docker/client";
-import { containerSpec, demultiplex, drift, nanoseconds } from "../plugins/docker/container";
+import {
+  containerSpec,
+  demultiplex,
+  drift,
+  goDuration,
+  nanoseconds,
+} from "../plugins/docker/container";
 import { splitImage } from "../plugins/docker/image";
 import { docker } from "../plugins/docker/provider";
 import { random, randomText } from "../plugins/random";
@@ -276,6 +282,20 @@ describe("docker stand-in", () => {
     assert.throws(() => nanoseconds("10"));
   });
 
+  for (const [given, written] of [
+    ["10s", "10s"],
+    ["90s", "1m30s"],
+    ["300s", "5m0s"],
+    ["3600s", "1h0m0s"],
+    ["1500ms", "1.5s"],
+    ["250000us", "250ms"],
+    ["0s", "0s"],
+  ] as const) {
+    it(`GIVEN ${given} WHEN read back THEN it is written as Go writes it`, () => {
+      assert.equal(goDuration(nanoseconds(given)), written);
+    });
+  }
+
   it("GIVEN inputs WHEN the engine is asked THEN they stand where it expects them", () => {
     const spec = containerSpec({
       name: "db",
@@ -337,6 +357,12 @@ describe("docker stand-in", () => {
       {},
       { State: { ...details.State, Running: false } },
       { mustRun: false },
+    ],
+    [
+      "a duration in another form than Go's",
+      { healthcheck: { interval: "5s", startPeriod: "300s" } },
+      {},
+      { healthcheck: { interval: "5s", startPeriod: "5m0s" } },
     ],
     ["an ended one-shot", { attach: true }, { State: { ...details.State, Running: false } }, {}],
   ] as const) {

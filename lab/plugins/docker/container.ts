@@ -22,15 +22,19 @@ import { isAutoNamed, labels } from "./network";
 const NANOSECONDS: Readonly<Record<string, number>> = {
   ns: 1,
   us: 1e3,
+  µs: 1e3,
   ms: 1e6,
   s: 1e9,
   m: 60e9,
   h: 3_600e9,
 };
 
+/** Fields of a health check that are durations. */
+const DURATIONS = ["interval", "timeout", "startPeriod"] as const;
+
 /** Reads a duration as Go writes it, `1m30s`, into nanoseconds. */
 export function nanoseconds(duration: string): number {
-  const parts = [...duration.matchAll(/(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)/g)];
+  const parts = [...duration.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)];
   if (parts.map(([part]) => part).join("") !== duration) {
     throw new Error(`${JSON.stringify(duration)} is not a duration such as 10s or 1m30s`);
   }
@@ -38,6 +42,18 @@ export function nanoseconds(duration: string): number {
     (sum, [, amount, unit]) => sum + Number(amount) * (NANOSECONDS[unit ?? ""] ?? 0),
     0,
   );
+}
+
+/** Writes nanoseconds as Go does, so that `90s` comes back as `1m30s`. Source: Go's time.Duration.String. */
+export function goDuration(value: number): string {
+  if (value > 0 && value < 1e9) {
+    const unit = value >= 1e6 ? "ms" : value >= 1e3 ? "µs" : "ns";
+    return `${value / (NANOSECONDS[unit] ?? 1)}${unit}`;
+  }
+  const seconds = value / 1e9;
+  const [hours, minutes] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60];
+  const parts = [hours > 0 ? `${hours}h` : "", hours + minutes > 0 ? `${minutes}m` : ""];
+  return `${parts.join("")}${Number((seconds % 60).toFixed(9))}s`;
 }
 
 function duration(props: Props, name: string): number | undefined {
@@ -473,6 +489,15 @@ export function drift(inputs: Props, details: Details): Props {
   if ((mebibytes(inputs, "memory") ?? 0) !== details.HostConfig.Memory) {
     found["memory"] = details.HostConfig.Memory / MEBIBYTE;
   }
+  const health = object(inputs, "healthcheck") ?? {};
+  const rewritten = DURATIONS.filter((field) => {
+    const value = duration(health, field);
+    return value !== undefined && goDuration(value) !== health[field];
+  }).map((field) => [field, goDuration(duration(health, field) ?? 0)]);
+  // The real plugin reads them back in one form only, and shows any other as a change.
+  if (rewritten.length > 0) {
+    found["healthcheck"] = { ...health, ...Object.fromEntries(rewritten) };
+  }
   const attached = Object.keys(details.NetworkSettings.Networks);
   const declared = objects(inputs, "networksAdvanced");
   const present = declared.filter((n) => attached.includes(mustText(n, "name")));
@@ -494,7 +519,7 @@ export const container: Resource<Engine> = {
   check: (inputs, old, call) => {
     const { inputs: checked, problems } = check(inputs, old, call);
     const health = object(inputs, "healthcheck") ?? {};
-    for (const name of ["interval", "timeout", "startPeriod"]) {
+    for (const name of DURATIONS) {
       try {
         duration(health, name);
       } catch (error) {
