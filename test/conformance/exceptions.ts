@@ -6,8 +6,10 @@
 /** Why some exchanges may be answered otherwise. */
 export interface Exception {
   /**
-   * `not needed`: the provider never makes this call, so nobody misses the answer.
-   * `differs`: it makes this call, or could, and gets something else than from the real server.
+   * `not needed`: the provider never makes this call, so nobody misses the answer. The stand-in answers
+   * otherwise, or not at all.
+   * `differs`: it makes this call, or could, and gets something else than from the real server. There is
+   * none at present.
    */
   readonly verdict: "not needed" | "differs";
   /** Completes "the provider ..." when not needed; a whole sentence's worth of cause when it differs. */
@@ -21,7 +23,6 @@ const notNeeded = (numbers: string, why: string): Exception => ({
   why: `the provider never ${why}`,
   numbers,
 });
-const differs = (numbers: string, why: string): Exception => ({ verdict: "differs", why, numbers });
 
 /** All of them, each number at most once. */
 export const exceptions: readonly Exception[] = [
@@ -35,51 +36,14 @@ export const exceptions: readonly Exception[] = [
   notNeeded("167 333", "includes linked resources in an answer"),
   notNeeded(
     "170 227 338",
-    "lists, deletes or polls containers: it reads them through their service or host",
+    "lists all containers, nor deletes or polls one: it reads them through their service or host",
   ),
-  notNeeded("172 253 256 260 270", "follows a stack's link to services: it filters by stackId"),
   notNeeded("234-235 416 418-420", "opens a container's log, shell or statistics"),
   notNeeded("263", "downloads a stack's compose files"),
   notNeeded("313", "uses the old API, v1"),
-  notNeeded("317 323-324", "asks for an order"),
-  notNeeded("327 329-330", "filters by anything but equality of a known field"),
-  notNeeded("331 337", "lists services without naming one, nor makes external ones or aliases"),
-  notNeeded("334-336", "asks for another page size than 100"),
   notNeeded("340-342", "reads logs of services, audits or processes"),
   notNeeded("356-357", "makes accounts or passwords"),
   notNeeded("371", "subscribes to events: it polls"),
-  differs("30-31", "instanceIds is null: the stand-in's system stacks run no containers on hosts"),
-  differs(
-    "238",
-    "the recorder's simulator let the start of a made container fail, the stand-in's agent the pull of " +
-      "its image: the container has an address and no externalId",
-  ),
-  differs(
-    "252 255 257-259 268-269 271-272",
-    "the stand-in does not read compose files: such a stack ends in state error",
-  ),
-  differs(
-    "276",
-    "externalId: the recorder's system stacks came from no catalog, the stand-in's do",
-  ),
-  differs(
-    "351",
-    "healthState: a new environment gets system stacks in the lab, which are not healthy without hosts",
-  ),
-  differs("355", "the stand-in keeps no certificates: its answer is 404"),
-  differs(
-    "370",
-    "how many of a removed stack's services are still there is a matter of moments: one then, here all or none",
-  ),
-  differs("405-407", "publicEndpoints is null: no composed stack runs on the host (see 252)"),
-  differs(
-    "408-409",
-    "a host that is being removed lists its containers to the end; the stand-in forgets them at once",
-  ),
-  differs(
-    "410",
-    "instanceIds and publicEndpoints are null: neither system stacks nor composed ones (see 252) run",
-  ),
 ];
 
 /** The exceptions by number. */

@@ -52,23 +52,30 @@ export class Replay {
 
   /** Starts a stand-in with nothing in it. Only the silence of an agent is shorter than by default. */
   static async start(): Promise<Replay> {
-    const timings = { reconnecting: 600, catalog: 0 };
+    // The recorder's installation read no catalog, and so had no template.
+    const timings = { reconnecting: 600, catalog: Infinity };
     const store = new MemoryStore();
     const replay = new Replay(await startServer({ store, port: 0, host: "127.0.0.1", timings }));
-    await replay.removeSystemStacks();
+    await replay.makeSystemStacks();
     return replay;
   }
 
-  /** The recorder's installation had but two of the system's stacks. */
-  private async removeSystemStacks(): Promise<void> {
-    let stacks: Body[] = [];
-    while (stacks.length === 0) {
-      const { data } = await this.sendAs("anonymous", "GET", `${environment}/stacks`);
-      if (Array.isArray(data)) stacks = data.filter(isObject);
+  /** What the recorder's installation had from the start: two stacks of the system's, a driver in one. */
+  private async makeSystemStacks(): Promise<void> {
+    for (const [recorded, name] of [
+      ["1st1", "network-services"],
+      ["1st2", "healthcheck"],
+    ] as const) {
+      const stacks = `${environment}/stacks`;
+      const { id } = await this.sendAs("anonymous", "POST", stacks, { name, system: true });
+      this.learnName(recorded, String(id));
+      await this.until(`${stacks}/${recorded}`, "active", "anonymous");
     }
-    for (const { id, name } of stacks)
-      if (name !== "network-services" && name !== "healthcheck")
-        await this.sendAs("anonymous", "DELETE", `${environment}/stacks/${String(id)}`);
+    // Not known by its recorded id: the stand-in has no network drivers.
+    const drivers = `${environment}/networkdriverservices`;
+    const driver = { name: "network-driver", stackId: this.nameOf("1st1"), startOnCreate: true };
+    const { id } = await this.sendAs("anonymous", "POST", drivers, driver);
+    await this.until(`${environment}/services/${String(id)}`, "active", "anonymous");
   }
 
   /** Stops everything. */
@@ -118,6 +125,11 @@ export class Replay {
     await agent.start();
     this.agents.push(agent);
     this.learnName(recordedId, agent.hostId ?? "");
+  }
+
+  /** What a recorded id or secret is called here. */
+  nameOf(recorded: string): string {
+    return this.names.get(recorded) ?? recorded;
   }
 
   /** Notes what a recorded id or secret is called here. */

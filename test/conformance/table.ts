@@ -19,7 +19,11 @@ The recordings in \`../shared/rancher-recordings\` are exchanges with Rancher's 
 \`test/conformance\` sends each of them, in file order, to a fresh Rancher server of the lab with two simulated hosts and
 compares status, error code, \`fieldName\`, state, the set of keys at every depth, and for polls the order of distinct states
 (repeats and skipped intermediates allowed). Ids, tokens and keys are mapped; times, uuids and link bases are ignored, and so
-is what depends on the recorder's installation (its hosts had no Docker, its environments no template).
+is what depends on the recorder's installation (its hosts had no Docker and checked each other's containers), on the moment
+(whether something that is being removed is still in a list) and on chance (how many ports a host publishes).
+
+What the recorder's installation had from the start is made before the first exchange: two of the system's stacks, with a
+container on each host, and no catalog.
 
 This page is generated: \`UPDATE=1\` makes the suite write it, without it a stale page fails. The reasons are kept in
 \`test/conformance/exceptions.ts\`; one that is no longer needed fails too.

@@ -13,6 +13,19 @@ export const unrecorded: Readonly<Record<number, Step>> = {
     await replay.addHost("1h2", "sim-host-2", "192.168.0.22");
     for (const id of ["1h1", "1h2"])
       await replay.until(`${environment}/hosts/${id}`, "active", "anonymous");
+    // A service of the system's had a container on each host.
+    const checker = await replay.sendAs("anonymous", "POST", `${environment}/services`, {
+      ...{ name: "healthcheck", stackId: replay.nameOf("1st2"), startOnCreate: true },
+      launchConfig: {
+        imageUuid: "docker:rancher/healthcheck:v0.3.8",
+        labels: {
+          "io.rancher.container.create_agent": "true",
+          "io.rancher.scheduler.global": "true",
+        },
+      },
+    });
+    replay.learnName("1s2", String(checker["id"]));
+    await replay.until(`${environment}/services/1s2`, "active", "anonymous");
   },
   // Until the environment's key is active.
   64: (replay) => replay.until("/v2-beta/apikeys/1c12", "active", "account key"),

@@ -39,7 +39,7 @@ interface Connection {
 export class Agents {
   private readonly connections = new Map<number, Connection>();
   private readonly lastHeard = new Map<number, number>();
-  private readonly startedAt = Date.now();
+  private startedAt = Date.now();
   private readonly sockets = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024 * 1024 });
   private timer: NodeJS.Timeout | undefined;
   private pushing = false;
@@ -53,6 +53,8 @@ export class Agents {
   /** Serves the agents' path of an HTTP server. */
   public attach(server: Server): void {
     server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      // Without a listener of its own, one refused agent that hangs up would end the whole server.
+      socket.on("error", () => undefined);
       const path = (request.url ?? "").split("?")[0];
       if (path !== AGENT_PATH) {
         socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
@@ -70,7 +72,7 @@ export class Agents {
     this.timer = setInterval(() => {
       for (const c of this.connections.values()) this.send(c.socket, { type: "ping" });
     }, PING_INTERVAL_MS);
-    const interesting = new Set(["instance", "service", "host"]);
+    const interesting = new Set(["certificate", "instance", "service", "host"]);
     this.app.db.onChange((type) => {
       if (interesting.has(type)) this.schedulePush();
     });
@@ -82,6 +84,14 @@ export class Agents {
     for (const c of this.connections.values()) c.socket.terminate();
     this.connections.clear();
     this.sockets.close();
+  }
+
+  /** As after a start of the server: no agent is connected, none was heard of yet. */
+  public forget(): void {
+    for (const c of this.connections.values()) c.socket.terminate();
+    this.connections.clear();
+    this.lastHeard.clear();
+    this.startedAt = Date.now();
   }
 
   public isConnected(hostId: number): boolean {

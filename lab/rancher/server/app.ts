@@ -2,6 +2,7 @@ import type { Agents } from "./agents";
 import type { Authenticator } from "./auth";
 import type { Database } from "./database";
 import type { Engine } from "./engine/engine";
+import type { Faults, SeenRequest } from "./faults";
 import type { Settings } from "./settings";
 import type { Timings } from "./timings";
 
@@ -13,5 +14,14 @@ export interface App {
   readonly engine: Engine;
   readonly agents: Agents;
   readonly timings: Timings;
+  /** Faults on purpose; tests only. */
+  readonly faults: Faults;
+  /** The last 10000 requests, oldest first; tests only. */
+  readonly requests: readonly SeenRequest[];
+  /**
+   * Closes every connection and refuses new ones for `downMs`, with the engine at rest; then serves on
+   * the same port with the same state. Resolves when it is down.
+   */
+  readonly restart: (downMs: number) => Promise<void>;
   readonly log: (line: string) => void;
 }

@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type {
   AccountDoc,
+  CertificateDoc,
   CredentialDoc,
   Doc,
   HostDoc,
   InstanceDoc,
+  ProjectMemberDoc,
   ProjectTemplateDoc,
   ServiceDoc,
   SettingDoc,
@@ -83,6 +85,13 @@ export class Table<T extends { readonly id: number; removed?: number | null }> {
   }
 }
 
+/** Whether the change would make any difference to the row. */
+export function differs<T extends object>(row: T, change: Partial<T>): boolean {
+  return (Object.keys(change) as (keyof T)[]).some(
+    (field) => JSON.stringify(change[field]) !== JSON.stringify(row[field]),
+  );
+}
+
 /** Fields of a {@link Doc} that a caller need not give when making one. */
 export function newDoc(kind: string, state: string, accountId: number | null): Omit<Doc, "id"> {
   const now = Date.now();
@@ -111,11 +120,13 @@ export class Database {
 
   public readonly accounts = this.table<AccountDoc>("account");
   public readonly credentials = this.table<CredentialDoc>("credential");
+  public readonly certificates = this.table<CertificateDoc>("certificate");
   public readonly hosts = this.table<HostDoc>("host");
   public readonly stacks = this.table<StackDoc>("stack");
   public readonly services = this.table<ServiceDoc>("service");
   public readonly instances = this.table<InstanceDoc>("instance");
-  public readonly settings = this.table<SettingDoc & { removed?: null }>("setting");
+  public readonly settings = this.table<SettingDoc>("setting");
+  public readonly projectMembers = this.table<ProjectMemberDoc>("projectMember");
   public readonly projectTemplates = this.table<ProjectTemplateDoc>("projectTemplate");
   public readonly tokens = this.table<TokenDoc>("token");
 

@@ -6,8 +6,9 @@ import {
 } from "../protocol";
 import type { App } from "./app";
 import type { HostDoc, InstanceDoc } from "./documents";
+import { isDraining } from "./engine/drain";
 import { startsOnce } from "./engine/instances";
-import { configPath, haproxyConfig } from "./haproxy";
+import { haproxyFiles } from "./haproxy";
 import { formatId } from "./ids";
 import { listOf, mapOf } from "./resources/launchConfig";
 
@@ -33,7 +34,12 @@ export function desiredFor(app: App, host: HostDoc): Omit<Desired, "type" | "gen
     containers: db.instances
       .live()
       // A failed container is cleared away at once; its row stays until the service tries again.
-      .filter((i) => i.hostId === host.id && i.desired !== "removed" && i.state !== "error")
+      .filter(
+        (i) =>
+          i.hostId === host.id &&
+          (i.desired !== "removed" || isDraining(app, i)) &&
+          i.state !== "error",
+      )
       .map((i) => desiredContainer(app, i)),
   };
 }
@@ -128,12 +134,10 @@ function desiredContainer(app: App, i: InstanceDoc): DesiredContainer {
     stdinOpen: c.stdinOpen === true,
     ...optional("memory", typeof c.memory === "number" && c.memory > 0 ? c.memory : undefined),
     ...optional("healthCheck", check),
-    files:
-      service?.kind === "loadBalancerService"
-        ? [{ path: configPath, content: haproxyConfig(service, db), mode: "0644" }]
-        : [],
+    files: service?.kind === "loadBalancerService" ? haproxyFiles(service, db) : [],
     ...(service?.kind === "loadBalancerService" ? { reloadSignal: "SIGUSR2" } : {}),
-    desired: i.restarting ? "stopped" : i.desired === "running" ? "running" : "stopped",
+    desired:
+      !i.restarting && (i.desired === "running" || isDraining(app, i)) ? "running" : "stopped",
     restart: startsOnce(i) ? "once" : "always",
   };
 }

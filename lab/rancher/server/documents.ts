@@ -1,3 +1,5 @@
+import type { CertificateFacts } from "./x509";
+
 /** What the server stores. Times are milliseconds since the epoch, references are plain numbers. */
 
 /** Common to everything with a life cycle. */
@@ -42,6 +44,18 @@ export interface CredentialDoc extends Doc {
   hostId: number | null;
 }
 
+/** A certificate with its key, for load balancers. */
+export interface CertificateDoc extends Doc {
+  /** PEM. */
+  cert: string;
+  /** PEM; goes to the hosts of load balancers and nowhere else. */
+  key: string;
+  /** PEM of the intermediate certificates. */
+  certChain: string | null;
+  /** What the certificate says of itself. */
+  facts: CertificateFacts;
+}
+
 /** A host with an agent. */
 export interface HostDoc extends Doc {
   hostname: string;
@@ -72,8 +86,18 @@ export interface StackDoc extends Doc {
   dockerCompose: string | null;
   rancherCompose: string | null;
   previousExternalId: string | null;
-  previousEnvironment: unknown;
+  previousEnvironment: Record<string, string> | null;
   startOnCreate: boolean | null;
+  /** What the present upgrade was asked to lead to; absent when there was none. */
+  upgradeTo?: StackUpgrade;
+}
+
+/** Input of a stack's upgrade. */
+export interface StackUpgrade {
+  readonly dockerCompose: string | null;
+  readonly rancherCompose: string | null;
+  readonly environment: Record<string, string> | null;
+  readonly externalId: string | null;
 }
 
 /** Rancher's launch configuration as stored: only what was set, plus the defaults Rancher fills in. */
@@ -91,6 +115,9 @@ export interface PortRule extends Record<string, unknown> {
 export interface LbConfig extends Record<string, unknown> {
   portRules?: PortRule[];
   config?: string;
+  /** `1c4` */
+  certificateIds?: string[];
+  defaultCertificateId?: string;
 }
 
 /** The `upgrade` field. */
@@ -102,6 +129,23 @@ export interface InServiceStrategy {
   secondaryLaunchConfigs: LaunchConfig[];
   previousLaunchConfig: LaunchConfig;
   previousSecondaryLaunchConfigs: LaunchConfig[];
+}
+
+/** The `scalePolicy` field. */
+export interface ScalePolicy extends Record<string, unknown> {
+  readonly increment: number;
+  readonly max: number;
+  readonly min: number;
+}
+
+/** How far a service with a scale policy has scaled. */
+export interface PolicyScale {
+  /** What is tried now. */
+  readonly desired: number;
+  /** The last scale whose containers all found a place. */
+  readonly reached: number;
+  /** How many hosts could be used when growing further failed; null before that. */
+  readonly full: number | null;
 }
 
 /** Services of all kinds. */
@@ -117,7 +161,9 @@ export interface ServiceDoc extends Doc {
   /** Link name -> service id. */
   linkedServices: Record<string, number>;
   metadata: unknown;
-  scalePolicy: unknown;
+  scalePolicy: ScalePolicy | null;
+  /** With a scale policy, how far it has scaled; absent before it has begun. */
+  policyScale?: PolicyScale | undefined;
   selectorLink: string | null;
   selectorContainer: string | null;
   externalId: string | null;
@@ -176,6 +222,8 @@ export interface InstanceDoc extends Doc {
   system: boolean;
   /** What is wanted of it. */
   desired: "running" | "stopped" | "removed";
+  /** It is not to run, and the load balancers' last requests to it are over. */
+  drained?: boolean;
   /** Stop, then go on to `desired`: running. */
   restarting: boolean;
 }
@@ -185,6 +233,15 @@ export interface SettingDoc {
   readonly id: number;
   name: string;
   value: string | null;
+  /** Absent or null while the value counts. */
+  removed?: number | null;
+}
+
+/** Who may use an environment; `accountId` is the environment. */
+export interface ProjectMemberDoc extends Doc {
+  externalId: string;
+  externalIdType: string;
+  role: string;
 }
 
 /** A project template of the catalog. */

@@ -1,12 +1,14 @@
 /** Letters between the leading `1` and the number of an id. Source: recordings, facts §8. */
 export const prefixes = {
   account: "a",
+  certificate: "c",
   credential: "c",
   host: "h",
   instance: "i",
   network: "n",
   physicalHost: "ph",
   processInstance: "pi",
+  projectMember: "pm",
   projectTemplate: "pt",
   service: "s",
   stack: "st",

@@ -1,9 +1,11 @@
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Agents } from "./agents";
 import type { App } from "./app";
 import { adminAccountId, Authenticator, defaultProjectId } from "./auth";
 import { Database } from "./database";
 import { Engine } from "./engine/engine";
+import { Faults } from "./faults";
 import { Api } from "./http/server";
 import { newProject } from "./resources/projects";
 import { Settings } from "./settings";
@@ -82,6 +84,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const settings = new Settings(db, options.env ?? {});
   // The parts refer to each other, so each gets a way to look the others up.
   const getApp = (): App => app;
+  const faults = new Faults();
   const app: App = {
     db,
     settings,
@@ -89,6 +92,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     engine: new Engine(getApp),
     agents: new Agents(getApp),
     timings: { ...defaultTimings, ...options.timings },
+    faults,
+    requests: faults.requests,
+    restart: (downMs) => restart(downMs),
     log,
   };
   // Made now, so that no later answer has to wait for it.
@@ -96,17 +102,49 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await db.flush();
   const server = new Api(getApp).createServer();
   app.agents.attach(server);
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(options.port, options.host, resolve);
-  });
+  const listen = (port: number): Promise<void> =>
+    new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(port, options.host, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+  await listen(options.port);
   app.engine.start();
   const { port } = server.address() as AddressInfo;
+  let closed = false;
+  const comeBack = async (): Promise<void> => {
+    while (!closed) {
+      try {
+        await listen(port);
+        if (closed) server.close();
+        if (closed) return;
+        app.agents.forget();
+        app.engine.start();
+        return;
+      } catch {
+        // For an instant a client's own end of a connection may sit on the port.
+        await sleep(20);
+      }
+    }
+  };
+  const restart = async (downMs: number): Promise<void> => {
+    if (!server.listening) return;
+    log(`going down for ${String(downMs)} ms, as was asked`);
+    app.engine.stop();
+    server.close();
+    server.closeAllConnections();
+    app.agents.forget();
+    await db.flush();
+    setTimeout(() => void comeBack(), downMs);
+  };
   return {
     port,
     url: `http://127.0.0.1:${String(port)}`,
     app,
     close: async () => {
+      closed = true;
       app.engine.stop();
       app.agents.close();
       server.closeAllConnections();

@@ -77,7 +77,7 @@ export class Settings {
   /** Every known setting, by name. */
   public list(): Setting[] {
     const names = new Set(Object.keys(defaults));
-    for (const row of this.db.settings.all()) names.add(row.name);
+    for (const row of this.db.settings.live()) names.add(row.name);
     names.delete(installSecretName);
     return [...names].sort().map((name) => this.get(name));
   }
@@ -85,8 +85,16 @@ export class Settings {
   /** Stores a value. */
   public set(name: string, value: string | null): void {
     const row = this.row(name);
-    if (row === undefined) this.db.settings.insert({ name, value });
+    if (row === undefined) this.db.settings.insert({ name, value, removed: null });
     else this.db.settings.update(row, { value });
+  }
+
+  /** Forgets the stored value. False when there was none. */
+  public remove(name: string): boolean {
+    const row = this.row(name);
+    if (row === undefined) return false;
+    this.db.settings.update(row, { removed: Date.now() });
+    return true;
   }
 
   /** A secret made once per database; keys of agents and registration tokens derive from it. */
@@ -99,6 +107,6 @@ export class Settings {
   }
 
   private row(name: string): ReturnType<Database["settings"]["get"]> {
-    return this.db.settings.all().find((s) => s.name === name);
+    return this.db.settings.live().find((s) => s.name === name);
   }
 }

@@ -13,6 +13,8 @@ export interface Timings {
   readonly disconnected: number;
   /** After a start of the server, how long hosts not yet heard of keep their state. */
   readonly startGrace: number;
+  /** How long a load balancer's target lets its last requests end; its own drainTimeoutMs, if that is shorter. */
+  readonly drain: number;
   /** From the start of the first server on a database until the catalog's templates are there. */
   readonly catalog: number;
 }
@@ -26,5 +28,6 @@ export const defaultTimings: Timings = {
   reconnecting: 46_000,
   disconnected: 180_000,
   startGrace: 120_000,
+  drain: 2_000,
   catalog: 3_000,
 };

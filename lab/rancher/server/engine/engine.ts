@@ -8,9 +8,11 @@ import type {
   InstanceDoc,
   ServiceDoc,
   StackDoc,
+  StackUpgrade,
 } from "../documents";
 import { linksOfBalancer } from "../resources/lbConfig";
 import { servicesOf } from "../resources/stacks";
+import { advanceComposed } from "./composeStacks";
 import { ensureTemplate, ensureSystemStacks, reconcileSystemService } from "./systemStacks";
 import { stackHealth } from "./health";
 import { advanceHost } from "./hosts";
@@ -58,11 +60,11 @@ export class Engine {
 
   /** Looks at everything once. One broken document must not stop the others. */
   public pass(): void {
-    const { db, log } = this.app;
+    const { db, log, faults } = this.app;
     const each = <T extends Doc>(table: Table<T>, work: (row: T) => void): void => {
       for (const row of table.live()) {
         try {
-          work(row);
+          if (!faults.holds(db, table, row)) work(row);
         } catch (e) {
           log(
             `engine: ${table.type} ${String(row.id)}: ${e instanceof Error ? (e.stack ?? e.message) : String(e)}`,
@@ -77,6 +79,9 @@ export class Engine {
     });
     each(db.credentials, (c) => {
       this.simple(db.credentials, c);
+    });
+    each(db.certificates, (c) => {
+      this.simple(db.certificates, c);
     });
     each(db.hosts, (h) => {
       advanceHost(this.app, h);
@@ -132,17 +137,7 @@ export class Engine {
     if (services.length > 0 && s.state !== "removing") {
       db.stacks.update(s, { healthState: stackHealth(services.map((x) => x.healthState)) });
     }
-    if (s.state === "activating" && s.dockerCompose !== null && this.elapsed(s)) {
-      db.setState(
-        db.stacks,
-        s,
-        "error",
-        "error",
-        "the lab's Rancher server does not read compose files yet: create services through the API",
-      );
-      return;
-    }
-    this.simple(db.stacks, s);
+    if (!advanceComposed(this.app, s)) this.simple(db.stacks, s);
   }
 
   private advanceService(s: ServiceDoc): void {
@@ -270,6 +265,18 @@ export class Engine {
     this.kick();
   }
 
+  /** Begins an upgrade of a stack, its end or its undoing, which its services follow. */
+  public advanceUpgrade(
+    s: StackDoc,
+    to: "upgrading" | "finishing-upgrade" | "rolling-back" | "canceling-upgrade",
+    upgradeTo?: StackUpgrade,
+  ): void {
+    const { db } = this.app;
+    const more = upgradeTo === undefined ? {} : { upgradeTo };
+    db.setState(db.stacks, s, to, "yes", undefined, more);
+    this.kick();
+  }
+
   /** Removes a stack; its services go on being removed after it. */
   public removeStack(s: StackDoc): void {
     const { db } = this.app;
@@ -290,7 +297,9 @@ export class Engine {
   /** Starts a container. */
   public startInstance(i: InstanceDoc): void {
     const { db } = this.app;
-    db.setState(db.instances, i, i.hostId === null ? "creating" : "starting", "yes", undefined, {
+    // One that failed has given its place back.
+    const isPlaced = i.hostId !== null && i.state !== "error";
+    db.setState(db.instances, i, isPlaced ? "starting" : "creating", "yes", undefined, {
       desired: "running",
     });
     this.kick();
@@ -334,14 +343,6 @@ export class Engine {
       }
     }
     agents.dropHost(h.id);
-    for (const i of db.instances.live()) {
-      if (i.hostId === h.id) {
-        db.setState(db.instances, i, "removed", "no", null, {
-          desired: "removed",
-          removed: Date.now(),
-        });
-      }
-    }
     this.kick();
   }
 

@@ -27,6 +27,11 @@ export function advanceHost(app: App, h: HostDoc): void {
       : silence >= lost
         ? "reconnecting"
         : h.agentState;
+  if (next === "disconnected" && removalIsDue(app, h, silence - lost - timings.disconnected)) {
+    app.log(`host ${h.hostname}: disconnected for too long, removed`);
+    engine.removeHost(h);
+    return;
+  }
   // `disconnected` from before a restart of the server stays until the agent is heard of.
   if (next !== h.agentState && !(h.agentState === "disconnected" && next === "reconnecting")) {
     app.log(
@@ -34,4 +39,14 @@ export function advanceHost(app: App, h: HostDoc): void {
     );
     db.hosts.update(h, { agentState: next });
   }
+}
+
+/**
+ * Whether a host that has been `disconnected` for so many milliseconds is to be removed: after its
+ * environment's hostRemoveDelaySeconds, else the setting's, never when that is negative. Not recorded.
+ */
+function removalIsDue({ db, settings }: App, h: HostDoc, disconnectedMs: number): boolean {
+  const own = db.accounts.get(h.accountId)?.hostRemoveDelaySeconds ?? null;
+  const delay = own ?? Number(settings.value("host.remove.delay.seconds") ?? -1);
+  return delay >= 0 && disconnectedMs >= delay * 1000;
 }

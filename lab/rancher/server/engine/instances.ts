@@ -1,6 +1,7 @@
 import type { App } from "../app";
 import type { InstanceDoc } from "../documents";
 import { mapOf } from "../resources/launchConfig";
+import { drainMillis, isDraining } from "./drain";
 import { nextAddress, place } from "./scheduler";
 
 /** A container that runs once is not started again. */
@@ -18,6 +19,22 @@ export function advanceInstance(app: App, i: InstanceDoc): void {
   const host = db.hosts.get(i.hostId);
   const lost = host === undefined || host.removed !== null || host.agentState !== null;
   const seen = lost ? undefined : agents.observed(host.id, i.uuid);
+
+  // A removed host's containers are still listed for a moment.
+  if (host !== undefined && host.removed !== null) {
+    if (Date.now() - host.removed >= 4 * app.timings.transition) {
+      const gone = { desired: "removed" as const, removed: Date.now() };
+      db.setState(db.instances, i, "removed", "no", null, gone);
+    }
+    return;
+  }
+
+  if (i.desired !== "running" && i.state === "stopping" && isDraining(app, i)) {
+    if (Date.now() - i.stateSince >= drainMillis(app, i)) {
+      db.instances.update(i, { drained: true });
+    }
+    return;
+  }
 
   if (i.desired === "removed") {
     if (i.state === "stopping" && Date.now() - i.stateSince >= app.timings.transition) {
@@ -64,6 +81,7 @@ export function advanceInstance(app: App, i: InstanceDoc): void {
     case "starting":
       if (seen?.state === "running") {
         db.setState(db.instances, i, "running", "no", null, {
+          drained: false,
           externalId: seen.dockerId ?? i.externalId,
           firstRunning: i.firstRunning ?? Date.now(),
           startCount: i.startCount + 1,
@@ -71,7 +89,7 @@ export function advanceInstance(app: App, i: InstanceDoc): void {
         });
         followHealth(app, i);
       } else if (seen?.state === "failed") {
-        fail(app, i, seen.message ?? "the container could not be started");
+        fail(app, i, seen.message ?? "the container could not be started", seen.dockerId);
       } else if (seen?.state === "stopped" && startsOnce(i) && seen.exitCode !== undefined) {
         finishOnce(app, i);
       } else if (seen?.message !== undefined) {
@@ -86,7 +104,7 @@ export function advanceInstance(app: App, i: InstanceDoc): void {
       return;
     case "running":
       if (seen?.state === "failed") {
-        fail(app, i, seen.message ?? "the container could not be started");
+        fail(app, i, seen.message ?? "the container could not be started", seen.dockerId);
       } else if (seen?.state === "stopped" || seen?.state === "creating") {
         if (seen.state === "stopped" && startsOnce(i)) finishOnce(app, i);
         // The agent starts it again by itself.
@@ -109,9 +127,14 @@ function finishOnce(app: App, i: InstanceDoc): void {
   });
 }
 
-function fail(app: App, i: InstanceDoc, message: string): void {
+/** One that could not be started gives its address back; a container that was made stays to be looked at. */
+function fail(app: App, i: InstanceDoc, message: string, dockerId?: string): void {
   const { db } = app;
-  db.setState(db.instances, i, "error", "error", message, { transitioningProgress: 32 });
+  db.setState(db.instances, i, "error", "error", message, {
+    transitioningProgress: 32,
+    primaryIpAddress: null,
+    externalId: dockerId ?? i.externalId,
+  });
 }
 
 function allocate(app: App, i: InstanceDoc): void {

@@ -50,11 +50,57 @@ interface Unit {
   readonly hostId: number | null;
 }
 
+/**
+ * How many units a service that is not global should have. A scale policy begins at its minimum and does
+ * not heed `scale`. Source: Rancher's DeploymentManagerImpl; not recorded.
+ */
+function wantedScale(s: ServiceDoc): number {
+  const { policyScale, scalePolicy } = s;
+  if (scalePolicy === null) return s.scale;
+  const desired = policyScale?.desired ?? scalePolicy.min;
+  return Math.min(Math.max(desired, scalePolicy.min), scalePolicy.max);
+}
+
+/**
+ * Lets a service with a scale policy grow by one increment, when all it has is there; false when it is
+ * not to grow. After it has found no place it grows again only when the number of usable hosts is
+ * another one: that the real server would try at every reconciliation is not visible from outside.
+ */
+function grow(app: App, s: ServiceDoc): boolean {
+  const policy = s.scalePolicy;
+  if (policy === null || isGlobal(s) || !hasContainers(s)) return false;
+  const reached = wantedScale(s);
+  const full = s.policyScale?.full ?? null;
+  const isFull = full === usableHosts(app.db, s.accountId).length;
+  const desired =
+    reached >= policy.max || isFull ? reached : Math.min(reached + policy.increment, policy.max);
+  app.db.services.update(s, {
+    policyScale: { desired, reached, full: isFull ? full : null },
+  });
+  return desired > reached;
+}
+
+/**
+ * Takes a scale policy back to what had found a place, and the containers away that found none; false
+ * when they are not there because of the policy.
+ */
+function shrink(app: App, s: ServiceDoc, failed: readonly InstanceDoc[]): boolean {
+  const policy = s.scalePolicy;
+  if (policy === null || failed.length === 0 || isGlobal(s)) return false;
+  if (!failed.every((i) => i.hostId === null)) return false;
+  const reached = Math.max(policy.min, Math.min(s.policyScale?.reached ?? 0, policy.max));
+  if (wantedScale(s) <= reached) return false;
+  const full = usableHosts(app.db, s.accountId).length;
+  app.db.services.update(s, { policyScale: { desired: reached, reached, full } });
+  for (const i of failed) app.engine.removeInstance(i);
+  return true;
+}
+
 /** The units that should be there. */
 function wantedUnits(app: App, s: ServiceDoc): Unit[] {
   if (!hasContainers(s)) return [];
   if (!isGlobal(s))
-    return Array.from({ length: s.scale }, (_, n) => ({ index: n + 1, hostId: null }));
+    return Array.from({ length: wantedScale(s) }, (_, n) => ({ index: n + 1, hostId: null }));
   const mine = kept(app, s);
   const units: Unit[] = [];
   const taken = new Set(mine.map((i) => i.unitIndex));
@@ -85,11 +131,14 @@ export function updateServiceHealth(app: App, s: ServiceDoc): void {
     }
     return;
   }
-  const expected = wantedUnits(app, s).length * configsOf(s).size;
   // Old containers kept beside new ones (upgraded, not finished) say nothing about the service.
   const mine = kept(app, s).filter(
     (i) => !(i.state === "stopped" && i.desired === "stopped" && i.healthState !== "started-once"),
   );
+  // A scale that was changed since the upgrade is heeded only when the upgrade is finished: recorded.
+  const wanted = wantedUnits(app, s).length;
+  const units = s.state === "upgraded" ? Math.min(wanted, s.currentScale ?? wanted) : wanted;
+  const expected = units * configsOf(s).size;
   app.db.services.update(s, { healthState: serviceHealth(s, mine, expected) });
 }
 
@@ -214,14 +263,8 @@ function converge(app: App, s: ServiceDoc): boolean {
     if (!wanted) engine.removeInstance(i);
   }
   for (const i of kept(app, s)) if (mustReplace(app, i)) engine.removeInstance(i);
-  if (
-    backOff(
-      app,
-      s,
-      kept(app, s).filter((i) => i.state === "error"),
-    )
-  )
-    return false;
+  const failed = kept(app, s).filter((i) => i.state === "error");
+  if (shrink(app, s, failed) || backOff(app, s, failed)) return false;
 
   let done = all(app, s).length === kept(app, s).length;
   const mine = kept(app, s);
@@ -242,7 +285,7 @@ function converge(app: App, s: ServiceDoc): boolean {
       }
     }
   }
-  return done;
+  return done && !grow(app, s);
 }
 
 /** Replaces (upgrade) or puts back (rollback) containers batch by batch. True when all units are done. */

@@ -57,7 +57,8 @@ export function ensureTemplate(app: App): void {
 /** Gives an environment the template and its stacks, once. Their services wait for the first host. */
 export function ensureSystemStacks(app: App, project: AccountDoc): void {
   const { db } = app;
-  const template = db.projectTemplates.live()[0];
+  const chosen = db.projectTemplates.get(project.projectTemplateId);
+  const template = chosen ?? db.projectTemplates.live().find((t) => t.name === templateName);
   if (template === undefined || project.stacksCreated || project.state !== "active") return;
   for (const wanted of stacks) {
     const stack = db.stacks.insert({

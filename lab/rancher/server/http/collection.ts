@@ -93,6 +93,8 @@ export function formatCollection<T extends { readonly id: number }>(
     /** The collection's own URL. */
     readonly self: string;
     readonly resourceType?: string;
+    /** @default none */
+    readonly createDefaults?: Record<string, unknown>;
   },
 ): Record<string, unknown> {
   const filterNames = type.filters;
@@ -194,6 +196,6 @@ export function formatCollection<T extends { readonly id: number }>(
         }
       : null,
     filters: type.unpaged === true ? {} : echoed,
-    createDefaults: {},
+    createDefaults: options.createDefaults ?? {},
   };
 }

@@ -1,4 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  STATUS_CODES,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { App } from "../app";
 import { basicPair, checkSecret, derive, hashSecret, type Identity } from "../auth";
 import type { RegisterAnswer } from "../../protocol";
@@ -24,7 +31,13 @@ import {
   logout,
   setLocalAuth,
 } from "../resources/localAuth";
-import { getSetting, listSettings, postSetting, putSetting } from "../resources/settings";
+import {
+  deleteSetting,
+  getSetting,
+  listSettings,
+  postSetting,
+  putSetting,
+} from "../resources/settings";
 import type { ResourceType } from "../resources/type";
 import { formatCollection } from "./collection";
 import { clientAddress, originOf, type Context } from "./context";
@@ -82,6 +95,12 @@ const htmlNotFound: Answer = {
   },
 };
 
+/** `/ping` needs no login and is no part of the API. */
+const pong = {
+  answer: { status: 200, text: { type: "text/plain", content: "pong\n" } },
+  headers: { "Cache-Control": "must-revalidate,no-cache,no-store" },
+};
+
 /** The HTTP side of the server. */
 export class Api {
   public constructor(private readonly getApp: () => App) {}
@@ -106,14 +125,44 @@ export class Api {
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "/", "http://any");
-    if (url.pathname === "/ping") {
-      response.writeHead(200, {
-        "Content-Type": "text/plain",
-        "Cache-Control": "must-revalidate,no-cache,no-store",
-      });
-      response.end("pong\n");
+    const fault = this.app.faults.take(request.method ?? "GET", url);
+    if (fault?.kind === "drop") {
+      request.socket.destroy();
       return;
     }
+    if (fault?.kind === "status") {
+      request.resume();
+      const { status } = fault;
+      const body = fault.body ?? new ApiError(status, STATUS_CODES[status] ?? "Error").body();
+      this.send(request, response, { status, body }, {});
+      return;
+    }
+    const { answer, headers } = await this.work(request, url);
+    // What a client was told must survive the server.
+    if (request.method !== "GET") await this.app.db.flush();
+    switch (fault?.kind) {
+      case "slow":
+        await sleep(fault.ms);
+        break;
+      case "hang":
+        return;
+      case "lose":
+        request.socket.destroy();
+        return;
+      case "restart":
+        await this.app.restart(fault.downMs);
+        return;
+      default:
+    }
+    this.send(request, response, answer, headers);
+  }
+
+  /** Does what is asked; errors of the API are answers too. */
+  private async work(
+    request: IncomingMessage,
+    url: URL,
+  ): Promise<{ answer: Answer; headers: Record<string, string> }> {
+    if (url.pathname === "/ping") return pong;
     const origin = originOf(request);
     const segments = url.pathname
       .split("/")
@@ -155,9 +204,7 @@ export class Api {
     } else {
       answer = htmlNotFound;
     }
-    // What a client was told must survive the server.
-    if (request.method !== "GET") await this.app.db.flush();
-    this.send(request, response, answer, headers);
+    return { answer, headers };
   }
 
   private send(
@@ -318,6 +365,7 @@ export class Api {
         }
         if (method === "GET" && more === undefined) return { status: 200, body: getSetting(id, c) };
         if (method === "PUT") return { status: 200, body: putSetting(id, body, c) };
+        if (method === "DELETE") return { status: 200, body: deleteSetting(id, c) };
         throw methodNotAllowed();
       case "schema":
       case "schemas":
@@ -498,6 +546,7 @@ export class Api {
         {
           self,
           ...(declared === undefined ? {} : { resourceType: declared }),
+          createDefaults: type.targetDefaults?.[name ?? ""]?.(row) ?? {},
         },
       ),
     };

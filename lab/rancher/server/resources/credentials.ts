@@ -74,6 +74,9 @@ function act(
     case "update":
       update(row, body, c);
       break;
+    case "purge":
+      db.setState(db.credentials, row, "purged");
+      break;
     default:
       throw invalid("InvalidAction", "action");
   }
@@ -98,6 +101,8 @@ function remove(row: CredentialDoc, c: Context): void {
 /** The account a new API key is for. */
 function accountFor(body: Record<string, unknown>, c: Context): AccountDoc {
   const given = body.accountId;
+  // An environment's key cannot say for whom: the field is not its to write. Source: schema 089.
+  if (c.identity.account.kind === "project") return c.identity.account;
   if (given === undefined || given === null) {
     return c.project ?? c.identity.account;
   }

@@ -1,6 +1,8 @@
 import { accountType, apiKeyType, passwordType, registrationTokenType } from "./credentials";
+import { certificateType } from "./certificates";
 import { hostType } from "./hosts";
 import { containerType, instanceType } from "./instances";
+import { projectMemberType } from "./projectMembers";
 import { projectTemplateType, projectType } from "./projects";
 import { otherServiceTypes, serviceType } from "./services";
 import { stackType } from "./stacks";
@@ -9,10 +11,12 @@ import type { ResourceType } from "./type";
 const types = [
   accountType,
   apiKeyType,
+  certificateType,
   containerType,
   hostType,
   instanceType,
   passwordType,
+  projectMemberType,
   projectTemplateType,
   projectType,
   registrationTokenType,

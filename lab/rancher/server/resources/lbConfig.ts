@@ -61,12 +61,21 @@ export function parseLbConfig(value: unknown, db: Database, balancer: boolean): 
   const config = optionalString(value, "config", 65535);
   if (config !== null) out.config = config;
   const certificates = optionalStringList(value, "certificateIds");
-  if (certificates !== null) out.certificateIds = certificates;
+  if (certificates !== null)
+    out.certificateIds = certificates.map((id) => certificateId(id, "certificateIds", db));
   const certificate = optionalString(value, "defaultCertificateId");
-  if (certificate !== null) out.defaultCertificateId = certificate;
+  if (certificate !== null && certificate !== "")
+    out.defaultCertificateId = certificateId(certificate, "defaultCertificateId", db);
   if (isObject(value.stickinessPolicy))
     out.stickinessPolicy = parseStickiness(value.stickinessPolicy);
   return out;
+}
+
+/** A certificate that is there, as `1c4`. A balancer may go without, also with https rules. */
+function certificateId(given: string, field: string, db: Database): string {
+  const found = db.certificates.get(parseId(given));
+  if (found === undefined || found.removed !== null) throw invalid("InvalidReference", field);
+  return formatId("certificate", found.id);
 }
 
 function parseStickiness(value: Body): Body {

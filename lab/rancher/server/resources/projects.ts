@@ -1,13 +1,27 @@
 import { defaultProjectId } from "../auth";
-import { newDoc } from "../database";
-import type { AccountDoc, ProjectTemplateDoc } from "../documents";
-import { methodNotAllowed } from "../errors";
+import { differs, newDoc } from "../database";
+import type { AccountDoc, Doc, ProjectTemplateDoc } from "../documents";
+import { invalid, methodNotAllowed } from "../errors";
+import type { Context } from "../http/context";
 import { commonFields, dates } from "../http/format";
-import { isObject, optionalInt, optionalString } from "../http/validate";
+import {
+  isObject,
+  optionalBoolean,
+  optionalInt,
+  optionalString,
+  type Body,
+} from "../http/validate";
 import { formatId, parseId } from "../ids";
 import { hostType } from "./hosts";
 import { instanceType } from "./instances";
 import { projectLinks } from "./projectLinks";
+import {
+  firstMembers,
+  parseMembers,
+  projectMemberType,
+  replaceMembers,
+  setMembers,
+} from "./projectMembers";
 import { serviceType } from "./services";
 import { stackType } from "./stacks";
 import type { ResourceType } from "./type";
@@ -134,50 +148,101 @@ export const projectType: ResourceType<AccountDoc> = {
         .live()
         .filter(belongs(a))
         .map((row) => ({ type: serviceType as never, row })),
+    projectMembers: (a, c) =>
+      c.app.db.projectMembers
+        .live()
+        .filter(belongs(a))
+        .map((row) => ({ type: projectMemberType as never, row })),
     instances: (a, c) =>
       c.app.db.instances
         .live()
         .filter(belongs(a))
         .map((row) => ({ type: instanceType as never, row })),
   },
-  create: (body, c) => {
-    if (c.identity.account.kind === "project") throw methodNotAllowed();
-    return c.app.db.accounts.insert({
-      ...newProject(optionalString(body, "name")),
-      description: optionalString(body, "description"),
-      hostRemoveDelaySeconds: optionalInt(body, "hostRemoveDelaySeconds"),
-      members: Array.isArray(body.members) ? body.members : null,
-    });
-  },
-  update: (a, body, c) => {
-    const change: Partial<AccountDoc> = {};
-    if ("name" in body) change.name = optionalString(body, "name");
-    if ("description" in body) change.description = optionalString(body, "description");
-    if ("hostRemoveDelaySeconds" in body)
-      change.hostRemoveDelaySeconds = optionalInt(body, "hostRemoveDelaySeconds");
-    if (isObject(body.servicesPortRange)) {
-      change.servicesPortRange = {
-        startPort: optionalInt(body.servicesPortRange, "startPort") ?? defaultPortRange.startPort,
-        endPort: optionalInt(body.servicesPortRange, "endPort") ?? defaultPortRange.endPort,
-      };
-    }
-    c.app.db.accounts.update(a, change);
-  },
-  remove: (a, c) => {
-    const { db, engine } = c.app;
-    if (a.removed !== null || a.state === "removing") return;
-    for (const s of db.stacks.live().filter(belongs(a))) engine.removeStack(s);
-    for (const h of db.hosts.live().filter(belongs(a))) engine.removeHost(h);
-    db.setState(db.accounts, a, "removing", "yes");
-  },
-  act: (a, action, _body, c) => {
+  create: createProject,
+  update: updateProject,
+  remove: removeProject,
+  act: (a, action, body, c) => {
     const { db } = c.app;
+    if (action === "setmembers") return setMembers(a, body, c);
     if (action === "deactivate") db.setState(db.accounts, a, "deactivating", "yes");
     if (action === "activate") db.setState(db.accounts, a, "activating", "yes");
-    if (action === "remove" || action === "delete") projectType.remove?.(a, c);
+    if (action === "update") updateProject(a, body, c);
+    if (action === "remove" || action === "delete") removeProject(a, c);
+    if (action === "purge") db.setState(db.accounts, a, "purged");
     return { status: 202 };
   },
 };
+
+function portRange(value: unknown): AccountDoc["servicesPortRange"] {
+  if (value === null || value === undefined) return defaultPortRange;
+  if (!isObject(value)) throw invalid("InvalidFormat", "servicesPortRange");
+  return {
+    startPort: optionalInt(value, "startPort", 1, 65535) ?? defaultPortRange.startPort,
+    endPort: optionalInt(value, "endPort", 1, 65535) ?? defaultPortRange.endPort,
+  };
+}
+
+/**
+ * Only an account makes environments. Recorded with a name alone; the other fields follow the schema (143).
+ * A UUID is unique among removed environments too, as the table's index has it in cattle.
+ */
+function createProject(body: Body, c: Context): AccountDoc {
+  if (c.identity.account.kind === "project") throw methodNotAllowed();
+  const { db } = c.app;
+  const uuid = optionalString(body, "uuid", 128);
+  if (uuid !== null && db.accounts.all().some((a) => a.uuid === uuid))
+    throw invalid("NotUnique", "uuid");
+  const templateId = optionalString(body, "projectTemplateId");
+  const template = templateId === null ? undefined : db.projectTemplates.get(parseId(templateId));
+  if (templateId !== null && (template === undefined || template.removed !== null))
+    throw invalid("InvalidReference", "projectTemplateId");
+  const given = Array.isArray(body.members) && body.members.length > 0 ? body.members : null;
+  const members = given === null ? firstMembers(c) : parseMembers(given);
+  const project = db.accounts.insert({
+    ...newProject(optionalString(body, "name")),
+    ...(uuid === null ? {} : { uuid }),
+    description: optionalString(body, "description", 1024),
+    projectTemplateId: template?.id ?? null,
+    hostRemoveDelaySeconds: optionalInt(body, "hostRemoveDelaySeconds"),
+    servicesPortRange: portRange(body.servicesPortRange),
+    virtualMachine: optionalBoolean(body, "virtualMachine") ?? false,
+    members: given,
+  });
+  replaceMembers(project, members, c);
+  return project;
+}
+
+/** Not recorded. Source: schema 143; that equal values change nothing is the server's general rule. */
+function updateProject(a: AccountDoc, body: Body, c: Context): void {
+  if (c.identity.account.kind === "project") throw methodNotAllowed();
+  const { db } = c.app;
+  const change: Partial<AccountDoc> = {};
+  if ("name" in body) change.name = optionalString(body, "name");
+  if ("description" in body) change.description = optionalString(body, "description", 1024);
+  if ("hostRemoveDelaySeconds" in body)
+    change.hostRemoveDelaySeconds = optionalInt(body, "hostRemoveDelaySeconds");
+  if ("servicesPortRange" in body) change.servicesPortRange = portRange(body.servicesPortRange);
+  if ("virtualMachine" in body)
+    change.virtualMachine = optionalBoolean(body, "virtualMachine") ?? false;
+  if (!differs(a, change)) return;
+  if (a.state !== "active" && a.state !== "inactive") db.accounts.update(a, change);
+  else db.setState(db.accounts, a, `updating-${a.state}`, "yes", undefined, change);
+}
+
+/** An active one too: the server deactivates it by itself. What it held goes on being removed after it. */
+function removeProject(a: AccountDoc, c: Context): void {
+  const { db, engine } = c.app;
+  if (c.identity.account.kind === "project") throw methodNotAllowed();
+  if (a.removed !== null || a.state === "removing") return;
+  for (const s of db.stacks.live().filter(belongs(a))) engine.removeStack(s);
+  for (const h of db.hosts.live().filter(belongs(a))) engine.removeHost(h);
+  for (const table of [db.certificates, db.credentials, db.projectMembers]) {
+    for (const row of table.live().filter(belongs(a)))
+      db.setState<Doc>(table as never, row, "removed", "no", null, { removed: Date.now() });
+  }
+  db.setState(db.accounts, a, "removing", "yes");
+}
 
 /** A new environment. */
 export function newProject(name: string | null): Omit<AccountDoc, "id"> {

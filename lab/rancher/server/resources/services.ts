@@ -5,6 +5,7 @@ import type {
   InstanceDoc,
   LaunchConfig,
   LbConfig,
+  ScalePolicy,
   ServiceDoc,
 } from "../documents";
 import { internal, invalid, methodNotAllowed } from "../errors";
@@ -23,6 +24,7 @@ import { formatId, parseId } from "../ids";
 import { publicEndpoints } from "./endpoints";
 import { instanceType } from "./instances";
 import {
+  listOf,
   loadBalancerHealthCheck,
   loadBalancerLabels,
   mapOf,
@@ -31,6 +33,9 @@ import {
 import { formatLbConfig, parseLbConfig } from "./lbConfig";
 import { stackType } from "./stacks";
 import type { ActionResult, ResourceType } from "./type";
+
+/** What the making of a service needs to know of the request: the compose executor has it without one. */
+export type Within = Pick<Context, "app" | "project">;
 
 const links = ["removeservicelink", "addservicelink", "setservicelinks"];
 
@@ -103,7 +108,7 @@ function serviceFields(s: ServiceDoc, c: Context): Record<string, unknown> {
     fqdn: null,
     healthState: s.healthState,
     instanceIds: instances.length === 0 ? null : instances.map((i) => formatId("instance", i.id)),
-    launchConfig: s.launchConfig,
+    launchConfig: s.launchConfig ?? (s.state === "registering" ? null : { type: "launchConfig" }),
     linkedServices: formatLinks(s, c),
     metadata: s.metadata,
     stackId: formatId("stack", s.stackId),
@@ -114,6 +119,8 @@ function serviceFields(s: ServiceDoc, c: Context): Record<string, unknown> {
       ? {}
       : { data: {}, removeTime: null, skip: false }),
   };
+  if (s.kind !== "service" && s.secondaryLaunchConfigs !== null)
+    common.secondaryLaunchConfigs = s.secondaryLaunchConfigs;
   if (s.kind === "externalService") {
     return {
       ...common,
@@ -135,11 +142,7 @@ function serviceFields(s: ServiceDoc, c: Context): Record<string, unknown> {
     scalePolicy: s.scalePolicy,
     vip: s.vip,
   };
-  if (s.kind === "loadBalancerService") {
-    return s.secondaryLaunchConfigs === null
-      ? full
-      : { ...full, secondaryLaunchConfigs: s.secondaryLaunchConfigs };
-  }
+  if (s.kind === "loadBalancerService") return full;
   return {
     ...full,
     createIndex: s.createIndex,
@@ -148,7 +151,7 @@ function serviceFields(s: ServiceDoc, c: Context): Record<string, unknown> {
   };
 }
 
-function checkUnique(name: string, stackId: number, c: Context, except?: number): void {
+function checkUnique(name: string, stackId: number, c: Within, except?: number): void {
   const taken = c.app.db.services
     .live()
     .some(
@@ -159,7 +162,7 @@ function checkUnique(name: string, stackId: number, c: Context, except?: number)
 }
 
 /** The stack a new service goes into. */
-function stackFor(body: Body, c: Context): number {
+function stackFor(body: Body, c: Within): number {
   const project = c.project;
   if (project === undefined) throw methodNotAllowed();
   if (body.stackId === undefined || body.stackId === null || body.stackId === "") {
@@ -227,7 +230,8 @@ function balancerConfig(config: LaunchConfig): LaunchConfig {
   };
 }
 
-function createService(kind: string, body: Body, c: Context): ServiceDoc {
+/** Makes a service of a kind from what was POSTed to the kind's path. */
+export function createService(kind: string, body: Body, c: Within): ServiceDoc {
   const balancer = kind === "loadBalancerService";
   // In Rancher the schema's checks come before the lookup of the stack.
   const name = requiredName(body);
@@ -263,7 +267,7 @@ function createService(kind: string, body: Body, c: Context): ServiceDoc {
       secondaryLaunchConfigs: parseSecondary(body.secondaryLaunchConfigs, "0"),
       lbConfig,
       metadata: isObject(body.metadata) ? body.metadata : null,
-      scalePolicy: isObject(body.scalePolicy) ? { type: "scalePolicy", ...body.scalePolicy } : null,
+      scalePolicy: parseScalePolicy(body.scalePolicy),
       selectorLink: optionalString(body, "selectorLink", 4096),
       selectorContainer,
       externalId: optionalString(body, "externalId"),
@@ -275,6 +279,20 @@ function createService(kind: string, body: Body, c: Context): ServiceDoc {
       vip: optionalString(body, "vip"),
     }),
   );
+}
+
+/** Limits and defaults: recorded schema 112; that min may not exceed max: Rancher's source. */
+function parseScalePolicy(value: unknown): ScalePolicy | null {
+  if (value === undefined || value === null) return null;
+  if (!isObject(value)) throw invalid("InvalidFormat", "scalePolicy");
+  const policy = {
+    type: "scalePolicy",
+    increment: optionalInt(value, "increment", 1) ?? 1,
+    max: optionalInt(value, "max", 1) ?? 1,
+    min: optionalInt(value, "min", 1) ?? 1,
+  };
+  if (policy.min > policy.max) throw invalid("MaxLimitExceeded", "Min scale can't exceed scale");
+  return policy;
 }
 
 function parseSecondary(value: unknown, version: string): LaunchConfig[] | null {
@@ -317,7 +335,8 @@ const scheduling = [
   "lbConfig",
 ];
 
-function updateService(s: ServiceDoc, body: Body, c: Context): void {
+/** Changes a service as PUT does. */
+export function updateService(s: ServiceDoc, body: Body, c: Within): void {
   const { db } = c.app;
   const balancer = s.kind === "loadBalancerService";
   const change: Partial<ServiceDoc> = {};
@@ -331,9 +350,9 @@ function updateService(s: ServiceDoc, body: Body, c: Context): void {
   if (scale !== null) change.scale = scale;
   if ("metadata" in body) change.metadata = isObject(body.metadata) ? body.metadata : null;
   if ("scalePolicy" in body) {
-    change.scalePolicy = isObject(body.scalePolicy)
-      ? { type: "scalePolicy", ...body.scalePolicy }
-      : null;
+    change.scalePolicy = parseScalePolicy(body.scalePolicy);
+    // What did not fit before is tried again.
+    change.policyScale = undefined;
   }
   if ("retainIp" in body) change.retainIp = optionalBoolean(body, "retainIp");
   if ("selectorLink" in body) change.selectorLink = optionalString(body, "selectorLink", 4096);
@@ -361,6 +380,60 @@ function updateService(s: ServiceDoc, body: Body, c: Context): void {
   c.app.engine.kick();
 }
 
+/** Image that a sidekick is upgraded to in order to remove it. Source: Rancher's ServiceConstants. */
+const noImage = "rancher/none";
+
+/** Begins an in-service upgrade; `strategy` is what an upgrade's `inServiceStrategy` may hold. */
+export function beginUpgrade(s: ServiceDoc, strategy: Body, app: Context["app"]): void {
+  const version = randomUUID();
+  const previousLaunchConfig = s.launchConfig ?? {};
+  const previousSecondary = s.secondaryLaunchConfigs ?? [];
+  const given = Array.isArray(strategy.secondaryLaunchConfigs)
+    ? (strategy.secondaryLaunchConfigs as unknown[])
+    : [];
+  const isRemoval = (config: unknown): boolean =>
+    isObject(config) && String(config.imageUuid).toLowerCase() === noImage;
+  const removed = new Set(given.filter(isRemoval).map((config) => (config as Body).name));
+  const secondary = parseSecondary(
+    given.filter((config) => !isRemoval(config)),
+    version,
+  );
+  let launchConfig: LaunchConfig | undefined;
+  if (isObject(strategy.launchConfig)) {
+    launchConfig = parseLaunchConfig(strategy.launchConfig, {
+      type: "launchConfig",
+      version,
+      imageRequired: s.kind === "service" && s.selectorContainer === null,
+    });
+    if (s.kind === "loadBalancerService") launchConfig = balancerConfig(launchConfig);
+  }
+  const upgraded = new Set<unknown>(secondary?.map((config) => config.name));
+  if (launchConfig !== undefined) upgraded.add(s.name);
+  // What shares network or volumes with an upgraded container is made anew with it.
+  const olds = [{ ...previousLaunchConfig, name: s.name }, ...previousSecondary];
+  const joins = (old: LaunchConfig): boolean =>
+    !upgraded.has(old.name) &&
+    [...listOf(old, "dataVolumesFromLaunchConfigs"), old.networkLaunchConfig].some((name) =>
+      upgraded.has(name),
+    );
+  for (let next = olds.find(joins); next !== undefined; next = olds.find(joins))
+    upgraded.add(next.name);
+  const kept = (old: LaunchConfig): LaunchConfig =>
+    upgraded.has(old.name ?? s.name) ? { ...old, version } : old;
+  const rest = previousSecondary.filter(
+    (old) => !removed.has(old.name) && !secondary?.some((config) => config.name === old.name),
+  );
+  app.engine.upgrade(s, {
+    batchSize: optionalInt(strategy, "batchSize", 1) ?? 1,
+    intervalMillis: optionalInt(strategy, "intervalMillis", 100) ?? 2000,
+    startFirst: optionalBoolean(strategy, "startFirst") ?? false,
+    launchConfig: launchConfig ?? (s.launchConfig === null ? null : kept(s.launchConfig)),
+    secondaryLaunchConfigs: [...(secondary ?? []), ...rest.map(kept)],
+    previousLaunchConfig,
+    previousSecondaryLaunchConfigs: previousSecondary,
+  });
+}
+
 function upgradeService(s: ServiceDoc, body: Body, c: Context): ActionResult {
   const strategy = body.inServiceStrategy;
   if (!isObject(strategy)) {
@@ -374,44 +447,32 @@ function upgradeService(s: ServiceDoc, body: Body, c: Context): ActionResult {
       "LaunchConfig/secondaryLaunchConfigs need to be specified for inService strategy",
     );
   }
+  if (s.retainIp === true && strategy.startFirst === true) {
+    throw invalid(
+      "InvalidOption",
+      "StartFirst option can't be used for service with retainIp field set",
+    );
+  }
   // The answer still shows the strategy of the upgrade before, if there was one.
   const before = formatUpgrade(s.upgrade);
-  const version = randomUUID();
-  const previousLaunchConfig = s.launchConfig ?? {};
-  const previousSecondary = s.secondaryLaunchConfigs ?? [];
-  let launchConfig: LaunchConfig | null = null;
-  if (isObject(strategy.launchConfig)) {
-    launchConfig = parseLaunchConfig(strategy.launchConfig, {
-      type: "launchConfig",
-      version,
-      imageRequired: s.kind === "service" && s.selectorContainer === null,
-    });
-    if (s.kind === "loadBalancerService") launchConfig = balancerConfig(launchConfig);
-  }
-  const upgraded = parseSecondary(strategy.secondaryLaunchConfigs, version) ?? [];
-  // Sidekicks that the strategy does not name stay as they are.
-  const secondaryLaunchConfigs = [
-    ...previousSecondary.map((old) => upgraded.find((n) => n.name === old.name) ?? old),
-    ...upgraded.filter((n) => !previousSecondary.some((old) => old.name === n.name)),
-  ];
-  c.app.engine.upgrade(s, {
-    batchSize: optionalInt(strategy, "batchSize", 1) ?? 1,
-    intervalMillis: optionalInt(strategy, "intervalMillis", 100) ?? 2000,
-    startFirst: optionalBoolean(strategy, "startFirst") ?? false,
-    launchConfig,
-    secondaryLaunchConfigs,
-    previousLaunchConfig,
-    previousSecondaryLaunchConfigs: previousSecondary,
-  });
+  beginUpgrade(s, strategy, c.app);
   return { status: 202, body: { ...formatResource(serviceType, s, c), upgrade: before } };
 }
 
-function linkTarget(value: unknown, c: Context): [string, number] {
+/** Puts links in place of those that were there. */
+export function setLinks(s: ServiceDoc, given: readonly unknown[], app: Context["app"]): void {
+  app.db.services.update(s, {
+    linkedServices: Object.fromEntries(given.map((link) => linkTarget(link, app))),
+  });
+}
+
+function linkTarget(value: unknown, app: Context["app"]): [string, number] {
   if (!isObject(value)) throw invalid("InvalidFormat", "serviceLinks");
-  const target = c.app.db.services.get(parseId(value.serviceId));
+  const target = app.db.services.get(parseId(value.serviceId));
   if (target === undefined || target.removed !== null)
     throw invalid("InvalidReference", "serviceId");
-  return [optionalString(value, "name") ?? target.name ?? "", target.id];
+  const name = optionalString(value, "name");
+  return [name === null || name === "" ? (target.name ?? "") : name, target.id];
 }
 
 function act(s: ServiceDoc, action: string, body: Body, c: Context): ActionResult {
@@ -452,21 +513,21 @@ function act(s: ServiceDoc, action: string, body: Body, c: Context): ActionResul
       );
       return { status: 202 };
     }
-    case "setservicelinks": {
-      const given = Array.isArray(body.serviceLinks) ? body.serviceLinks : [];
-      db.services.update(s, {
-        linkedServices: Object.fromEntries(given.map((l) => linkTarget(l, c))),
-      });
+    case "setservicelinks":
+      setLinks(s, Array.isArray(body.serviceLinks) ? body.serviceLinks : [], c.app);
       return { status: 200 };
-    }
     case "addservicelink": {
-      const [name, id] = linkTarget(body.serviceLink, c);
+      const [name, id] = linkTarget(body.serviceLink, c.app);
       db.services.update(s, { linkedServices: { ...s.linkedServices, [name]: id } });
       return { status: 200 };
     }
     case "removeservicelink": {
-      const [name, id] = linkTarget(body.serviceLink, c);
-      const rest = Object.entries(s.linkedServices).filter(([n, i]) => n !== name && i !== id);
+      const [name, id] = linkTarget(body.serviceLink, c.app);
+      const isNamed = isObject(body.serviceLink) && typeof body.serviceLink.name === "string";
+      // Without a name every link to the service goes.
+      const rest = Object.entries(s.linkedServices).filter(
+        ([n, i]) => i !== id || (isNamed && n !== name),
+      );
       db.services.update(s, { linkedServices: Object.fromEntries(rest) });
       return { status: 200 };
     }

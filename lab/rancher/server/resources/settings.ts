@@ -1,4 +1,4 @@
-import { invalid, methodNotAllowed } from "../errors";
+import { invalid, methodNotAllowed, notFound } from "../errors";
 import type { Context } from "../http/context";
 import { optionalString, type Body } from "../http/validate";
 import type { Setting } from "../settings";
@@ -64,4 +64,15 @@ export function postSetting(body: Body, c: Context): Body {
   const value = optionalString(body, "value", 65535);
   c.app.settings.set(name, value);
   return format({ ...before, value }, c);
+}
+
+/**
+ * `DELETE /settings/<name>`: back to the server's own value; the answer still shows the old one in effect.
+ * Not recorded but for the schema's methods (142). Source: cattle's settings manager and test_settings.py.
+ */
+export function deleteSetting(name: string, c: Context): Body {
+  if (c.identity.account.kind === "project") throw methodNotAllowed();
+  const before = c.app.settings.get(name);
+  if (!c.app.settings.remove(name)) throw notFound();
+  return format({ ...before, value: before.activeValue, inDb: false }, c);
 }

@@ -1,6 +1,6 @@
 import { newDoc } from "../database";
 import type { ServiceDoc, StackDoc } from "../documents";
-import { invalid, methodNotAllowed } from "../errors";
+import { internal, invalid, methodNotAllowed } from "../errors";
 import { commonFields } from "../http/format";
 import type { Context } from "../http/context";
 import { optionalBoolean, optionalString, optionalStringMap, requiredName } from "../http/validate";
@@ -14,12 +14,21 @@ import type { ResourceType } from "./type";
 const always = ["deactivateservices", "activateservices"];
 const tail = ["addoutputs", "exportconfig"];
 
-/** Actions by state; states not listed offer only the ones that are always there. Source: recordings. */
+/**
+ * Actions by state; states not listed offer only the ones that are always there. Source: recordings, but
+ * for canceling-upgrade, canceled-upgrade and rolling-back, which are not recorded: facts §5.
+ */
 const actionsByState: Readonly<Record<string, readonly string[]>> = {
   activating: [...always, ...tail, "error", "remove"],
   active: [...always, "upgrade", "addoutputs", "update", "exportconfig", "remove"],
   "updating-active": [...always, ...tail, "remove"],
   error: [...always, ...tail, "remove"],
+  upgrading: ["rollback", ...always, ...tail, "cancelupgrade", "remove"],
+  upgraded: ["rollback", ...always, ...tail, "remove", "finishupgrade"],
+  "finishing-upgrade": [...always, ...tail, "cancelupgrade", "remove"],
+  "canceling-upgrade": [...always, ...tail, "remove"],
+  "canceled-upgrade": ["rollback", ...always, "upgrade", ...tail, "remove"],
+  "rolling-back": [...always, ...tail, "remove"],
 };
 
 function checkUnique(name: string, projectId: number, context: Context, except?: number): void {
@@ -127,6 +136,7 @@ export const stackType: ResourceType<StackDoc> = {
         .filter((i) => i.stackId === s.id)
         .map((row) => ({ type: instanceType as never, row })),
   },
+  targetDefaults: { services: (s) => ({ stackId: formatId("stack", s.id) }) },
   targetTypes: {
     services: "service",
     instances: "instance",
@@ -202,14 +212,28 @@ export const stackType: ResourceType<StackDoc> = {
           outputs: { ...(s.outputs as object | null), ...optionalStringMap(body, "outputs") },
         });
         return { status: 200 };
+      case "upgrade":
+        engine.advanceUpgrade(s, "upgrading", {
+          dockerCompose: optionalString(body, "dockerCompose", 1_000_000),
+          rancherCompose: optionalString(body, "rancherCompose", 1_000_000),
+          environment: optionalStringMap(body, "environment"),
+          externalId: optionalString(body, "externalId", 128),
+        });
+        return { status: 202 };
+      case "finishupgrade":
+        engine.advanceUpgrade(s, "finishing-upgrade");
+        return { status: 202 };
+      case "rollback":
+        engine.advanceUpgrade(s, "rolling-back");
+        return { status: 202 };
+      case "cancelupgrade":
+        engine.advanceUpgrade(s, "canceling-upgrade");
+        return { status: 202 };
       case "error":
         c.app.db.setState(c.app.db.stacks, s, "error", "error", "Stack was put into error state");
         return { status: 202 };
       default:
-        throw invalid(
-          "InvalidOption",
-          `the lab's Rancher server has no stack action '${action}' yet`,
-        );
+        throw internal();
     }
   },
 };

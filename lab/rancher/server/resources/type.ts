@@ -49,6 +49,8 @@ export interface ResourceType<T extends { readonly id: number }> {
   readonly allActions: readonly string[];
   /** What is behind a link, by the link's name. */
   readonly targets?: Readonly<Record<string, (row: T, context: Context) => Typed[]>>;
+  /** What a link's collection says that new members of it begin with, by the link's name. @default nothing */
+  readonly targetDefaults?: Readonly<Record<string, (row: T) => Record<string, unknown>>>;
   /** Type shown as resourceType of a link's collection. @default that of the link's first row */
   readonly targetTypes?: Readonly<Record<string, string>>;
 
