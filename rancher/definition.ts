@@ -1,16 +1,21 @@
-/** The provider as a whole: its configuration and its resources. */
+/** The provider as a whole: its configuration, its resources and its functions. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Client, type Credentials } from "./client/client";
 import { sshDial, type SshEndpoint } from "./client/ssh";
 import type { Dial } from "./client/transport";
 import { hasUnknown, type Problem, type Props, type ProviderDefinition } from "./plugin/types";
+import { getEnvironment } from "./functions/getEnvironment";
 import { accessControl } from "./resources/accessControl";
+import { apiKey } from "./resources/apiKey";
+import { certificate } from "./resources/certificate";
 import { inspect, onlyProperties, type Place } from "./resources/checks";
+import { environment } from "./resources/environment";
 import { host } from "./resources/host";
 import { loadBalancer } from "./resources/loadBalancer";
 import { registrationToken } from "./resources/registrationToken";
 import { service } from "./resources/service";
+import { setting } from "./resources/setting";
 import { stack } from "./resources/stack";
 
 const schema = readFileSync(join(__dirname, "schema.json"), "utf8");
@@ -28,11 +33,18 @@ export const definition: ProviderDefinition<Client> = {
   },
   resources: {
     "rancher:index:AccessControl": accessControl,
+    "rancher:index:ApiKey": apiKey,
+    "rancher:index:Setting": setting,
+    "rancher:index:Environment": environment,
+    "rancher:index:Certificate": certificate,
     "rancher:index:RegistrationToken": registrationToken,
     "rancher:index:Host": host,
     "rancher:index:Stack": stack,
     "rancher:index:Service": service,
     "rancher:index:LoadBalancer": loadBalancer,
+  },
+  functions: {
+    "rancher:index:getEnvironment": getEnvironment,
   },
 };
 

@@ -95,7 +95,7 @@ export class Transport {
 
   /** Sends one message. Throws {@link ConnectionError} or {@link CanceledError}; any status is an answer. */
   async send(message: Message): Promise<Answer> {
-    await this.turn();
+    await this.turn(message.signal);
     try {
       return await this.exchange(message);
     } finally {
@@ -104,9 +104,25 @@ export class Transport {
     }
   }
 
-  private async turn(): Promise<void> {
+  /** Waits until one of the connections is free. */
+  private async turn(signal: AbortSignal | undefined): Promise<void> {
     if (this.running >= MAX_SOCKETS) {
-      await new Promise<void>((resolve) => this.waiting.push(resolve));
+      await new Promise<void>((resolve, reject) => {
+        const go = (): void => {
+          signal?.removeEventListener("abort", stop);
+          resolve();
+        };
+        const stop = (): void => {
+          this.waiting.splice(this.waiting.indexOf(go), 1);
+          reject(new CanceledError("canceled"));
+        };
+        if (signal?.aborted === true) {
+          reject(new CanceledError("canceled"));
+          return;
+        }
+        signal?.addEventListener("abort", stop, { once: true });
+        this.waiting.push(go);
+      });
     }
     this.running += 1;
   }

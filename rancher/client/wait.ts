@@ -12,8 +12,20 @@ const LONGEST_PAUSE_MS = 3_000;
 /** How long a server may be away in the middle of a wait; it restarts in one to three minutes. Milliseconds. */
 const AWAY_MS = 240_000;
 
-/** What one look found: the value waited for, or what the thing is doing instead. */
-export type Seen<T> = { readonly done: T } | { readonly waiting: string };
+/**
+ * What one look found: the value waited for, or what the thing is doing instead. `trouble` is what the
+ * server itself said was wrong; the last one is remembered, because it comes and goes while things are
+ * tried again. `giveUp` ends the wait as its deadline does.
+ */
+export type Seen<T> = { readonly done: T } | Waiting;
+
+/** See {@link Seen}. */
+export interface Waiting {
+  readonly waiting: string;
+  readonly trouble?: string | undefined;
+  /** @default false */
+  readonly giveUp?: boolean;
+}
 
 /** The part of an operation that a wait needs. */
 export interface Waiter {
@@ -46,7 +58,9 @@ export function deadline(call: { readonly timeoutSeconds: number | undefined }):
 export async function waitFor<T>(client: Client, waiter: Waiter, wait: Wait<T>): Promise<T> {
   const started = Date.now();
   let seen = "";
+  let trouble = "";
   let answered = started;
+  let hopeless = false;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.3, LONGEST_PAUSE_MS)) {
     const before = seen;
     try {
@@ -54,29 +68,36 @@ export async function waitFor<T>(client: Client, waiter: Waiter, wait: Wait<T>):
       answered = Date.now();
       if (!("waiting" in found)) return found.done;
       seen = found.waiting;
+      trouble = found.trouble ?? trouble;
+      hopeless = found.giveUp === true;
     } catch (error) {
-      if (error instanceof CanceledError) throw stopped("canceled", wait, seen);
+      if (error instanceof CanceledError) throw stopped("canceled", wait, seen, trouble);
       if (!isPassing(error)) throw error;
       if (!(error instanceof ConnectionError) || wait.forServer === true) answered = Date.now();
       seen = (error as Error).message;
     }
     if (seen !== before) waiter.status(`waiting for ${wait.what}: ${seen}`);
-    if (Date.now() + pause > wait.until || Date.now() - answered > AWAY_MS) {
+    if (hopeless || Date.now() + pause > wait.until || Date.now() - answered > AWAY_MS) {
       const seconds = Math.round((Date.now() - started) / 1_000);
       throw new WaitError(
-        `${stopped(`gave up after ${seconds} s`, wait, seen).message}; ${wait.advice}`,
+        `${stopped(`gave up after ${seconds} s`, wait, seen, trouble).message}; ${wait.advice}`,
       );
     }
     try {
       await client.pause(pause, waiter.signal);
     } catch {
-      throw stopped("canceled", wait, seen);
+      throw stopped("canceled", wait, seen, trouble);
     }
   }
 }
 
-function stopped(how: string, wait: { readonly what: string }, seen: string): CanceledError {
-  return new CanceledError(
-    `${how} while waiting for ${wait.what}${seen === "" ? "" : `: ${seen}`}`,
-  );
+function stopped(
+  how: string,
+  wait: { readonly what: string },
+  seen: string,
+  trouble: string,
+): CanceledError {
+  const last = seen === "" ? "" : `: ${seen}`;
+  const before = trouble === "" || seen.includes(trouble) ? "" : `; it said before: ${trouble}`;
+  return new CanceledError(`${how} while waiting for ${wait.what}${last}${before}`);
 }

@@ -20,6 +20,7 @@ import {
   type Call,
   type Change,
   hasUnknown,
+  InvalidArguments,
   type Problem,
   type Props,
   type ProviderDefinition,
@@ -305,7 +306,7 @@ class Plugin<C> {
     const response = new rpc.CheckResponse();
     response.setInputs(request.getNews());
     const problems = this.definition.checkConfig?.(decodeConfig(news.props)) ?? [];
-    response.setFailuresList(this.failures(problems));
+    response.setFailuresList(this.failures(problems, news.mask));
     return response;
   }
 
@@ -347,7 +348,7 @@ class Plugin<C> {
     const { inputs, problems } = resource.check(news.props, old, { urn: request.getUrn() });
     const response = new rpc.CheckResponse();
     response.setInputs(struct(encodeProps(inputs, news, this.secretsOf(news))));
-    response.setFailuresList(this.failures(problems));
+    response.setFailuresList(this.failures(problems, news.mask));
     return response;
   }
 
@@ -465,14 +466,19 @@ class Plugin<C> {
     if (run === undefined) throw new Error(`${this.title} has no function ${token}`);
     const args = this.decode(request.getArgs());
     if (hasUnknown(args.props)) throw new Error(`${token} was called with unknown arguments`);
-    const result = await run(this.configured(), args.props, {
-      ...operation,
-      status: (message) => {
-        this.status("", message);
-      },
-    });
     const response = new rpc.InvokeResponse();
-    response.setReturn(struct(encodeProps(result, args, this.secretsOf(args))));
+    try {
+      const result = await run(this.configured(), args.props, {
+        ...operation,
+        status: (message) => {
+          this.status("", message);
+        },
+      });
+      response.setReturn(struct(encodeProps(result, args, this.secretsOf(args))));
+    } catch (error) {
+      if (!(error instanceof InvalidArguments)) throw error;
+      response.setFailuresList(this.failures(error.problems, args.mask));
+    }
     return response;
   }
 
@@ -574,10 +580,11 @@ class Plugin<C> {
     }
   }
 
-  private failures(problems: readonly Problem[]): rpc.CheckFailure[] {
+  private failures(problems: readonly Problem[], mask: Mask): rpc.CheckFailure[] {
     return problems.map(({ path, reason }) => {
       const failure = new rpc.CheckFailure();
-      failure.setProperty(path);
+      // The engine shows the value of the property of exactly this name, even a secret one.
+      failure.setProperty(hidesSecret(mask, path) ? `[${JSON.stringify(path)}]` : path);
       failure.setReason(this.scrubber.scrub(reason));
       return failure;
     });
@@ -634,6 +641,11 @@ function decodeConfig(config: Props): Props {
       }
     }),
   );
+}
+
+function hidesSecret(mask: Mask, name: string): boolean {
+  if (typeof mask === "boolean") return mask;
+  return Object.hasOwn(mask, name) && mask[name] !== false;
 }
 
 function secretOutputNames<C>(resource: Resource<C>, inputs: MaskedProps): readonly string[] {

@@ -94,7 +94,16 @@ export interface Resource<C> {
   delete(client: C, args: { id: string; inputs: Props; outputs: Props }, call: Call): Promise<void>;
 }
 
-/** One function (invoke) of a provider. */
+/** Thrown by a function for arguments that are wrong: each problem is told with its property. */
+export class InvalidArguments extends Error {
+  override readonly name = "InvalidArguments";
+
+  constructor(readonly problems: readonly Problem[]) {
+    super(problems.map(({ path, reason }) => `${path} ${reason}`).join("; "));
+  }
+}
+
+/** One function (invoke) of a provider; throws {@link InvalidArguments} for problems of its arguments. */
 export type Invoke<C> = (client: C, args: Props, call: Omit<Call, "urn">) => Promise<Props>;
 
 /** A whole provider. */

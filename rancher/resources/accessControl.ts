@@ -6,7 +6,7 @@
  * is turned on, and the password is known to the engine before the first step.
  */
 import type { Client, RequestOptions } from "../client/client";
-import { ApiError, CanceledError, hasCode, isPassing } from "../client/errors";
+import { ApiError, CanceledError, ConnectionError, hasCode, isPassing } from "../client/errors";
 import {
   type ApiKey,
   type ApiResource,
@@ -18,13 +18,14 @@ import { deadline, type Seen, waitFor } from "../client/wait";
 import { diffInputs } from "../plugin/diff";
 import type { Call, Props, Resource } from "../plugin/types";
 import { inspect, onlyProperties } from "./checks";
-import { removeCredential } from "./credentials";
+import { type MadeKey, makeKey, PROBE, provenKey, removeCredential } from "./credentials";
 import { ownerMark } from "./ownership";
 
 const KEYS = "/v2-beta/apikeys";
-/** A list that needs a login once access control is on. */
-const PROBE = "/v2-beta/projects";
+const LOCAL_AUTH = "/v2-beta/localauthconfigs";
 const KEY_NAME = "pulumi-access-control";
+/** What deleting means when the program does not say. */
+const LEFT_ON = { turnOffOnDelete: false } as const;
 
 const RECOVERY =
   "if the password is lost, open the server's database, run " +
@@ -50,9 +51,10 @@ export const accessControl: Resource<Client> = {
   secretOutputs: ["password", "secretKey"],
 
   check(given) {
-    const inputs = { username: "admin", ...given };
+    const inputs = { username: "admin", ...LEFT_ON, ...given };
     const { place, problems } = inspect(inputs);
-    onlyProperties(place, ["username", "password"]);
+    onlyProperties(place, ["username", "password", "turnOffOnDelete"]);
+    place.at("turnOffOnDelete").flag();
     place.at("username").text({ required: true, maxLength: 255 });
     place.at("password").text({ required: true });
     if (typeof inputs.username === "string" && inputs.username.includes(":")) {
@@ -63,20 +65,18 @@ export const accessControl: Resource<Client> = {
     return { inputs, problems };
   },
 
-  diff: ({ oldInputs, inputs }) => diffInputs(oldInputs, inputs),
+  // States from before there was this input have no value for it.
+  diff: ({ oldInputs, inputs }) => diffInputs({ ...LEFT_ON, ...oldInputs }, inputs),
 
   async create(client, inputs, call) {
     const work = workOf(client, inputs, call);
     const open = await isOpen(work);
     const admin = open ? work.client : await logIn(work);
-    const key = await makeKey(work, admin);
-    const holder = client.as(credentialsOf(key));
+    const { id, publicValue: accessKey, secretValue: secretKey } = await adminKey(work, admin);
+    const holder = client.as({ kind: "key", accessKey, secretKey });
     if (open) await close(work, holder);
-    await removeOrphans(work, holder, key.id);
-    return {
-      id: key.id,
-      outputs: { ...inputs, accessKey: key.publicValue ?? "", secretKey: key.secretValue ?? "" },
-    };
+    await removeOrphans(work, holder, id);
+    return { id, outputs: { ...inputs, accessKey, secretKey } };
   },
 
   async read(client, { id, inputs, outputs }, call) {
@@ -104,20 +104,25 @@ export const accessControl: Resource<Client> = {
     return { ...inputs, accessKey: old["accessKey"], secretKey: old["secretKey"] };
   },
 
-  /** Forgets the login and removes the key; access control stays on, or the server would be open. */
+  /** Removes the key; access control stays on unless the program said otherwise. */
   async delete(client, { id, inputs, outputs }, call) {
-    const work = { ...workOf(client, { ...outputs, ...inputs }, call) };
+    const work = workOf(client, { ...outputs, ...inputs }, call);
+    const turnOff = inputs["turnOffOnDelete"] === true;
+    const quick = { ...work, options: { ...work.options, retryMs: 5_000 } };
     try {
+      const open = (await statusOf(work.client, PROBE, quick.options)) === 200;
       // A key cannot remove itself: it no longer opens the server once it is deactivated.
-      const admin = await logIn({ ...work, options: { ...work.options, retryMs: 5_000 } });
+      const admin = open ? work.client : await logIn(quick);
       await removeCredential(admin, call, {
         path: `${KEYS}/${id}`,
         what: `API key ${id}`,
         until: Math.min(work.until, Date.now() + 30_000),
       });
+      if (turnOff && !open) await reopen(work, admin);
     } catch (error) {
       if (error instanceof CanceledError && call.signal.aborted) throw error;
       // The server usually goes together with this resource; a key that is left opens nothing then.
+      if (turnOff && !(error instanceof ConnectionError)) throw error;
       call.status(`API key ${id} was left on the server: ${(error as Error).message}`);
     }
   },
@@ -138,14 +143,6 @@ function workOf(client: Client, inputs: Props, call: Call): Work {
 /** Without the key that the provider may have been given. */
 function anonymous(client: Client): Client {
   return client.as({ kind: "anonymous" });
-}
-
-function credentialsOf(key: ApiKey) {
-  return {
-    kind: "key",
-    accessKey: key.publicValue ?? "",
-    secretKey: key.secretValue ?? "",
-  } as const;
 }
 
 /** The status of a plain GET; repeated while the server is busy or restarting. */
@@ -215,39 +212,24 @@ async function retried<T>(
 }
 
 /** Makes an administrator's key and proves that it works by itself. */
-async function makeKey({ client, call, until, options }: Work, admin: Client): Promise<ApiKey> {
-  // A key made twice because an answer got lost is removed with the other orphans.
-  const key = await retried(client, options, () =>
-    admin.post<ApiKey>(
-      KEYS,
-      { type: "apiKey", name: KEY_NAME, description: ownerMark(call) },
-      options,
-    ),
-  );
-  if (typeof key.secretValue !== "string" || typeof key.publicValue !== "string") {
-    throw new Error("the server made an API key without telling its secret");
-  }
-  const holder = client.as(credentialsOf(key));
-  await waitFor(client, call, {
-    what: `the new API key ${key.id} to work`,
+async function adminKey(work: Work, admin: Client): Promise<MadeKey> {
+  const { client, call, until } = work;
+  const key = await makeKey(admin, call, {
+    path: KEYS,
+    body: { name: KEY_NAME, description: ownerMark(call) },
     until,
-    advice: "try again: an unfinished key is removed by the next run",
-    look: async (look) => {
-      // A key answers 401 until it is active, some 60 ms after it was made.
-      const answer = await holder.raw("GET", PROBE, { ...look, enforce: true });
-      if (answer.status === 401) return { waiting: "the server does not know it yet" };
-      if (answer.status !== 200) return { waiting: `the server answers ${answer.status}` };
-      if (answer.headers["x-api-account-kind"] === "admin") return { done: undefined };
-      throw new Error(`API key ${key.id} is not an administrator's`);
-    },
+    removeOrphans: () => removeOrphans(work, admin, ""),
   });
-  return key;
+  const { id, publicValue: accessKey, secretValue: secretKey } = key;
+  const answer = await provenKey(client, call, { id, accessKey, secretKey, until });
+  if (answer.headers["x-api-account-kind"] === "admin") return key;
+  throw new Error(`API key ${id} is not an administrator's`);
 }
 
 /** Turns local authentication on and sees that it is. */
 async function close({ client, call, login, until, options }: Work, holder: Client): Promise<void> {
   try {
-    await holder.post("/v2-beta/localauthconfigs", localAuth(login), options);
+    await holder.post(LOCAL_AUTH, localAuth(login, true), options);
   } catch (error) {
     if (hasCode(error, "IncorrectPassword")) {
       throw new Error(
@@ -272,12 +254,32 @@ async function close({ client, call, login, until, options }: Work, holder: Clie
   });
 }
 
-function localAuth(login: Login) {
+/** Turns local authentication off and sees that everybody is let in. */
+async function reopen(work: Work, admin: Client): Promise<void> {
+  const { client, call, login, until, options } = work;
+  try {
+    // The answer repeats the password in the clear: it is not read.
+    await admin.post(LOCAL_AUTH, localAuth(login, false), options);
+  } catch (error) {
+    if (!isPassing(error)) throw error;
+  }
+  await waitFor(client, call, {
+    what: "the server to let anonymous requests in",
+    until: Math.min(until, Date.now() + 60_000),
+    advice: "run it again, or set turnOffOnDelete to false to leave access control on",
+    look: async (look): Promise<Seen<void>> => {
+      const { status } = await client.raw("GET", PROBE, look);
+      return status === 200 ? { done: undefined } : { waiting: `it answers ${status}` };
+    },
+  });
+}
+
+function localAuth(login: Login, enabled: boolean) {
   return {
     type: "localAuthConfig",
     accessMode: "unrestricted",
     // Left out, it would mean false.
-    enabled: true,
+    enabled,
     name: login.username,
     ...login,
   };
@@ -310,7 +312,7 @@ async function rename({ client, login, options }: Work, old: Props): Promise<voi
     accessKey: String(old["accessKey"]),
     secretKey: String(old["secretKey"]),
   });
-  await holder.post("/v2-beta/localauthconfigs", localAuth(login), options);
+  await holder.post(LOCAL_AUTH, localAuth(login, true), options);
 }
 
 /** Turning authentication on again does not change a password: it has an action of its own. */

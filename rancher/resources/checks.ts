@@ -62,14 +62,15 @@ export class Place {
     }
   }
 
-  /** A text; at most `maxLength` characters. */
+  /** A text of some length. A required one is not empty. */
   text({
     required = false,
+    minLength = required ? 1 : 0,
     maxLength = Infinity,
-  }: { required?: boolean; maxLength?: number } = {}): void {
+  }: { required?: boolean; minLength?: number; maxLength?: number } = {}): void {
     if (!this.present(required)) return;
     if (typeof this.value !== "string") this.reject(`must be a string, not ${kindOf(this.value)}`);
-    else if (required && this.value === "") this.reject("must not be empty");
+    else if (minLength > 0 && this.value === "") this.reject("must not be empty");
     else if (this.value.length > maxLength) {
       this.reject(`must have at most ${maxLength} characters, has ${this.value.length}`);
     }
@@ -86,15 +87,20 @@ export class Place {
     }
   }
 
-  /** A whole number within bounds. */
-  whole({ required = false, min, max }: { required?: boolean; min: number; max?: number }): void {
+  /** A whole number, within bounds where there are any. */
+  whole({
+    required = false,
+    min = -Infinity,
+    max = Infinity,
+  }: { required?: boolean; min?: number; max?: number } = {}): void {
     if (!this.present(required)) return;
-    const range = max === undefined ? `of ${min} or more` : `from ${min} to ${max}`;
+    const bounds = max === Infinity ? ` of ${min} or more` : ` from ${min} to ${max}`;
+    const range = min === -Infinity ? "" : bounds;
     const { value } = this;
     if (typeof value !== "number")
-      this.reject(`must be a whole number ${range}, not ${kindOf(value)}`);
-    else if (!Number.isInteger(value) || value < min || (max !== undefined && value > max)) {
-      this.reject(`must be a whole number ${range}, got ${value}`);
+      this.reject(`must be a whole number${range}, not ${kindOf(value)}`);
+    else if (!Number.isInteger(value) || value < min || value > max) {
+      this.reject(`must be a whole number${range}, got ${value}`);
     }
   }
 

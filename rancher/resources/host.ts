@@ -1,14 +1,17 @@
 /** A machine that registers itself: waiting for it, labelling it, and letting it go in the right order. */
+import { isIPv4 } from "node:net";
 import type { Client } from "../client/client";
-import { ApiError, CanceledError } from "../client/errors";
+import { CanceledError } from "../client/errors";
 import { type Host, type Instance, isLeaving, isRemoved, type Service } from "../client/types";
 import { deadline, type Seen, waitFor } from "../client/wait";
-import { diffInputs } from "../plugin/diff";
-import type { Call, Props, Resource } from "../plugin/types";
-import { inspect, onlyProperties, textValues } from "./checks";
+import { type Call, hasUnknown, type Props, type Resource } from "../plugin/types";
+import { inspect, onlyProperties, type Place, textValues } from "./checks";
+import { condition, isWell } from "./containers";
 import { observedInputs } from "./declared";
-import { environmentOf } from "./ownership";
-import { condition, isWell } from "./serviceLife";
+import { globalServicesRun } from "./globalServices";
+import { locate } from "./identity";
+import { removed } from "./life";
+import { diffInEnvironment, environmentOf } from "./ownership";
 
 /** Longest time for moving a host's containers to others before it is removed with them. Milliseconds. */
 const EVACUATION_MS = 120_000;
@@ -23,36 +26,57 @@ export const host: Resource<Client> = {
       if (field in inputs) inputs[field] = textValues(inputs[field]);
     }
     const { place, problems } = inspect(inputs);
-    onlyProperties(place, ["matchLabels", "name", "description", "labels", "environmentId"]);
-    const match = place.at("matchLabels");
-    match.textMap({ required: true });
-    if (match.present() && Object.keys(match.value as object).length === 0) {
-      match.reject("must name at least one label, or any host would do");
-    }
+    onlyProperties(place, [
+      ...MATCHERS,
+      "name",
+      "description",
+      "labels",
+      "waitForServices",
+      "environmentId",
+    ]);
+    checkMatch(place);
     place.at("labels").textMap();
+    place.at("waitForServices").flag();
     place.at("name").text({ maxLength: 255 });
     place.at("description").text({ maxLength: 1024 });
     place.at("environmentId").text();
     return { inputs, problems };
   },
 
-  // Other labels mean another machine; the new one joins before the old one leaves.
-  diff: ({ oldInputs, inputs }) =>
-    diffInputs(oldInputs, inputs, { replace: ["matchLabels", "environmentId"] }),
+  diff(comparison) {
+    const { old, inputs } = comparison;
+    // Other labels mean another machine, unless they are labels of this one too; the new one joins before
+    // the old one leaves.
+    const same = !hasUnknown(MATCHERS.map((f) => inputs[f])) && isMatch(inputs, old);
+    return diffInEnvironment(comparison, { replace: same ? [] : MATCHERS });
+  },
 
   async create(client, inputs, call) {
+    const until = deadline(call);
     const environmentId = await client.environment(inputs["environmentId"], call);
-    const found = await registered(client, environmentId, inputs["matchLabels"] as Labels, call);
+    const found = await registered(client, environmentId, inputs, call);
+    // Other ways to say which machine it is may lead to the one that is known already.
+    client.held.add(found.id);
     const described = await describe(client, environmentId, found, {}, inputs, call);
+    if (inputs["waitForServices"] === true) {
+      await globalServicesRun(client, environmentId, found.id, until, call);
+    }
     return { id: found.id, outputs: outputsOf(inputs, environmentId, described) };
   },
 
-  async read(client, { id, inputs, outputs }, call) {
-    const environmentId = await environmentOf(client, { inputs, outputs }, call);
-    const found = await client.find<Host>(pathOf(environmentId, id), call);
+  async read(client, known, call) {
+    const { environmentId, id: wanted, isImport } = await locate(client, "hosts", known, call);
+    const found = await client.find<Host>(pathOf(environmentId, wanted), call);
     if (found === undefined || isLeaving(found)) return undefined;
-    const seen = observedInputs(inputs, ["name", "description", "labels"], found);
-    return { state: { id, outputs: outputsOf(seen, environmentId, found) }, inputs: seen };
+    const { id } = found;
+    const declared = isImport ? importedInputs(found) : known.inputs;
+    const seen = observedInputs(declared, ["name", "description", "labels"], found);
+    const outputs = outputsOf(seen, environmentId, found);
+    // A machine may come back by itself: told, and shown by the output, but no reason to change anything.
+    if (outputs["state"] !== "active") {
+      call.status(`host ${id} (${found.hostname ?? ""}) is ${condition(found)}`);
+    }
+    return { state: { id, outputs }, inputs: seen };
   },
 
   async update(client, { id, oldInputs, old, inputs }, call) {
@@ -64,6 +88,7 @@ export const host: Resource<Client> = {
 
   /** Evacuate while there is somewhere to go, deactivate, remove. The machine itself is left alone. */
   async delete(client, { id, inputs, outputs }, call) {
+    if (client.held.has(id)) return;
     const environmentId = await environmentOf(client, { inputs, outputs }, call);
     const path = pathOf(environmentId, id);
     const until = deadline(call);
@@ -72,7 +97,8 @@ export const host: Resource<Client> = {
     const services = await evacuate(client, environmentId, found, call);
     await deactivate(client, found, path, until, call);
     if (services.length > 0) await moved(client, environmentId, found, services, until, call);
-    await remove(client, found, path, until, call);
+    const what = `host ${id}`;
+    await removed(client, call, { path, what, until, advice: "remove it in Rancher" });
   },
 };
 
@@ -86,8 +112,23 @@ function outputsOf(inputs: Props, environmentId: string, found: Host): Props {
     environmentId,
     hostname: found.hostname ?? "",
     agentIpAddress: found.agentIpAddress ?? "",
+    hostLabels: ownLabels(found),
     state: steadyState(found),
   };
+}
+
+/** A host's labels without those that Rancher itself keeps up to date. */
+function ownLabels({ labels }: Host): Labels {
+  const entries = Object.entries(labels ?? {});
+  return Object.fromEntries(entries.filter(([key]) => !key.startsWith("io.rancher.host.")));
+}
+
+function importedInputs(found: Host): Props {
+  const { name, description, agentIpAddress } = found;
+  const match = agentIpAddress
+    ? { matchAddress: agentIpAddress }
+    : { matchLabels: ownLabels(found) };
+  return { ...match, ...(name ? { name } : {}), ...(description ? { description } : {}) };
 }
 
 /** A host whose agent is just coming back is still an active host; passing states are not told. */
@@ -96,35 +137,66 @@ function steadyState({ state }: Host): string {
   return state === undefined || state === null || passing.includes(state) ? "active" : state;
 }
 
-function hasLabels(found: Host, labels: Labels): boolean {
-  return Object.entries(labels).every(([key, value]) => found.labels?.[key] === value);
+/** The ways to say which machine a host is; exactly one is used. */
+const MATCHERS = ["matchLabels", "matchAddress"];
+
+/** What tells one machine from another, as it is in the outputs. */
+interface Known {
+  readonly agentIpAddress: string | null;
+  readonly hostLabels: Labels;
 }
 
-/** Waits for an active host with these labels; of several, the one that registered last. */
+function checkMatch(inputs: Place): void {
+  const [labels, address] = [inputs.at("matchLabels"), inputs.at("matchAddress")];
+  const given = [labels, address].filter(({ value }) => value !== undefined);
+  if (given.length === 0) labels.reject("is required, or matchAddress is");
+  if (given.length > 1) address.reject("must not be given together with matchLabels");
+  labels.textMap();
+  if (labels.present() && Object.keys(labels.value as object).length === 0) {
+    labels.reject("must name at least one label, or any host would do");
+  }
+  address.text();
+  if (typeof address.value === "string" && !isIPv4(address.value)) {
+    address.reject(`must be an IPv4 address, got ${JSON.stringify(address.value)}`);
+  }
+}
+
+/** True when a host is the machine that the inputs speak of. */
+function isMatch({ matchLabels, matchAddress }: Props, known: Partial<Known>): boolean {
+  if (matchLabels === undefined) return known.agentIpAddress === matchAddress;
+  return Object.entries(matchLabels as Labels).every(([k, v]) => known.hostLabels?.[k] === v);
+}
+
+/** Waits for such a host to be active; of several, the one that registered last. */
 async function registered(
   client: Client,
   environmentId: string,
-  labels: Labels,
+  inputs: Props,
   call: Call,
 ): Promise<Host> {
-  const named = Object.entries(labels)
+  const named = Object.entries((inputs["matchLabels"] ?? {}) as Labels)
     .map(([key, value]) => `${key}=${value}`)
     .join(", ");
+  const is = named === "" ? `with address ${String(inputs["matchAddress"])}` : `labelled ${named}`;
   return waitFor(client, call, {
-    what: `a host labelled ${named} to register`,
+    what: `a host ${is} to register`,
     until: deadline(call),
     advice: "look at the machine: its agent's log, and whether it reaches the server's port",
     look: async (options): Promise<Seen<Host>> => {
       const hosts = await client.list<Host>(pathOf(environmentId), options);
-      const ours = hosts.filter((h) => hasLabels(h, labels) && !isLeaving(h)).sort(newestFirst);
+      const ours = hosts.filter((h) => isHost(inputs, h) && !isLeaving(h)).sort(newestFirst);
       const active = ours.find((h) => h.state === "active");
       if (active !== undefined) return { done: active };
       const [newest] = ours;
-      if (newest === undefined)
-        return { waiting: `none of ${hosts.length} hosts has these labels` };
-      return { waiting: `host ${newest.id} is ${condition(newest)}` };
+      if (newest !== undefined) return { waiting: `host ${newest.id} is ${condition(newest)}` };
+      const missing = named === "" ? "has this address" : "has these labels";
+      return { waiting: `none of ${hosts.length} hosts ${missing}` };
     },
   });
+}
+
+function isHost(inputs: Props, { agentIpAddress, labels }: Host): boolean {
+  return isMatch(inputs, { agentIpAddress: agentIpAddress ?? null, hostLabels: labels ?? {} });
 }
 
 function newestFirst(a: Host, b: Host): number {
@@ -262,31 +334,4 @@ function isMovable(instance: Instance): boolean {
     labels["io.rancher.container.system"] === undefined &&
     labels["io.rancher.scheduler.global"] !== "true"
   );
-}
-
-async function remove(
-  client: Client,
-  { id }: Host,
-  path: string,
-  until: number,
-  call: Call,
-): Promise<void> {
-  await waitFor(client, call, {
-    what: `host ${id} to be removed`,
-    until,
-    advice: "remove it in Rancher",
-    look: async (options): Promise<Seen<void>> => {
-      const now = await client.find<Host>(path, options);
-      if (now === undefined || isRemoved(now)) return { done: undefined };
-      if (now.state !== "removing") {
-        try {
-          await client.delete(path, options);
-        } catch (error) {
-          // Its state changed since the look.
-          if (!(error instanceof ApiError) || error.status !== 405) throw error;
-        }
-      }
-      return { waiting: condition(now) };
-    },
-  });
 }

@@ -1,109 +1,7 @@
 /** What the containers of a service are started with: which fields there are, and what is wrong with them. */
 import type { Props } from "../plugin/types";
 import { type Place, textValues } from "./checks";
-
-/**
- * Every field that can be given when a service is created. Source: the server's own schema,
- * `GET /v2-beta/projects/<id>/schemas/launchConfig`; it drops unknown fields without a word.
- */
-const FIELDS = [
-  "blkioDeviceOptions",
-  "blkioWeight",
-  "build",
-  "capAdd",
-  "capDrop",
-  "cgroupParent",
-  "command",
-  "cpuCount",
-  "cpuPercent",
-  "cpuPeriod",
-  "cpuQuota",
-  "cpuRealtimePeriod",
-  "cpuRealtimeRuntime",
-  "cpuSet",
-  "cpuSetMems",
-  "cpuShares",
-  "dataVolumeMounts",
-  "dataVolumes",
-  "dataVolumesFrom",
-  "dataVolumesFromLaunchConfigs",
-  "description",
-  "devices",
-  "disks",
-  "diskQuota",
-  "dns",
-  "dnsOpt",
-  "dnsSearch",
-  "domainName",
-  "drainTimeoutMs",
-  "entryPoint",
-  "environment",
-  "expose",
-  "extraHosts",
-  "groupAdd",
-  "healthCheck",
-  "healthCmd",
-  "healthInterval",
-  "healthRetries",
-  "healthTimeout",
-  "hostname",
-  "imageUuid",
-  "instanceLinks",
-  "instanceTriggeredStop",
-  "ioMaximumBandwidth",
-  "ioMaximumIOps",
-  "ip",
-  "ip6",
-  "ipcMode",
-  "isolation",
-  "kernelMemory",
-  "kind",
-  "labels",
-  "logConfig",
-  "lxcConf",
-  "memory",
-  "memoryMb",
-  "memoryReservation",
-  "memorySwap",
-  "memorySwappiness",
-  "milliCpuReservation",
-  "netAlias",
-  "networkContainerId",
-  "networkIds",
-  "networkLaunchConfig",
-  "networkMode",
-  "oomKillDisable",
-  "oomScoreAdj",
-  "pidMode",
-  "pidsLimit",
-  "ports",
-  "privileged",
-  "publishAllPorts",
-  "readOnly",
-  "registryCredentialId",
-  "requestedHostId",
-  "requestedIpAddress",
-  "runInit",
-  "secrets",
-  "securityOpt",
-  "shmSize",
-  "startOnCreate",
-  "stdinOpen",
-  "stopSignal",
-  "stopTimeout",
-  "storageOpt",
-  "sysctls",
-  "tmpfs",
-  "tty",
-  "ulimits",
-  "user",
-  "userdata",
-  "usernsMode",
-  "uts",
-  "vcpu",
-  "volumeDriver",
-  "workingDir",
-] as const;
+import { LAUNCH_CONFIG_FIELDS, type FieldRule } from "./launchConfigFields";
 
 /** Fields of a health check. Source: schema `instanceHealthCheck`. */
 const HEALTH_CHECK_FIELDS = [
@@ -135,6 +33,10 @@ const GLOBAL_LABEL = "io.rancher.scheduler.global";
 /** A container that runs once and stays stopped. */
 const START_ONCE_LABEL = "io.rancher.container.start_once";
 
+const TEXT_MAPS = Object.entries<FieldRule>(LAUNCH_CONFIG_FIELDS)
+  .filter(([, rule]) => rule.kind === "textMap")
+  .map(([field]) => field);
+
 const PORT = /^(?:\d{1,3}(?:\.\d{1,3}){3}:)?(?:(\d{1,5}):)?(\d{1,5})(?:\/(tcp|udp))?$/;
 
 /**
@@ -146,7 +48,7 @@ export function normalised(launchConfig: unknown): unknown {
     return launchConfig;
   }
   const config = { ...(launchConfig as Props) };
-  for (const field of ["environment", "labels"]) {
+  for (const field of TEXT_MAPS) {
     if (field in config) config[field] = textValues(config[field]);
   }
   if (Array.isArray(config["ports"])) {
@@ -161,33 +63,78 @@ export function normalised(launchConfig: unknown): unknown {
   return config;
 }
 
+/** What differs between the launch config of a service and the one of a sidekick. */
+export interface LaunchConfigRules {
+  /** False for a service that only selects containers of others. @default true */
+  readonly imageRequired?: boolean;
+  /** A sidekick has a name, and does not drain connections. @default false */
+  readonly sidekick?: boolean;
+}
+
 /** Reports what the server would refuse or drop. */
-export function checkLaunchConfig(config: Place): void {
+export function checkLaunchConfig(config: Place, rules: LaunchConfigRules = {}): void {
   if (!config.isObject(true)) return;
+  const { imageRequired = true, sidekick = false } = rules;
   const policy = config.at("restartPolicy");
   if (policy.present()) {
     policy.reject("is not for services: Rancher itself keeps their containers running");
   }
-  const known = [...FIELDS, "restartPolicy"];
-  config.onlyKnown(known);
-  checkImage(config.at("imageUuid"));
+  const known = Object.keys(LAUNCH_CONFIG_FIELDS).filter(
+    (field) => !sidekick || field !== "drainTimeoutMs",
+  );
+  config.onlyKnown([...known, "restartPolicy", ...(sidekick ? ["name"] : [])]);
+  for (const [field, rule] of Object.entries<FieldRule>(LAUNCH_CONFIG_FIELDS)) {
+    if (known.includes(field)) checkField(config.at(field), rule);
+  }
+  checkImage(config.at("imageUuid"), imageRequired);
   for (const port of config.at("ports").elements()) checkPort(port);
-  config.at("environment").textMap();
-  config.at("labels").textMap();
-  for (const field of ["command", "entryPoint", "dataVolumes", "capAdd", "capDrop", "dns"]) {
-    for (const element of config.at(field).elements()) element.text();
-  }
-  for (const field of ["privileged", "readOnly", "tty", "stdinOpen", "startOnCreate"]) {
-    config.at(field).flag();
-  }
-  for (const field of ["memory", "memorySwap", "milliCpuReservation", "cpuShares"]) {
-    config.at(field).whole({ min: 0 });
-  }
   checkHealthCheck(config.at("healthCheck"));
+  checkLog(config.at("logConfig"));
 }
 
-function checkImage(image: Place): void {
-  if (!image.present(true)) return;
+function checkField(place: Place, rule: FieldRule): void {
+  switch (rule.kind) {
+    case "text":
+      place.text(rule);
+      break;
+    case "whole":
+      place.whole(rule);
+      break;
+    case "flag":
+      place.flag();
+      break;
+    case "word":
+      place.oneOf(rule.words);
+      break;
+    case "texts":
+      for (const element of place.elements()) element.text();
+      break;
+    case "words":
+      for (const element of place.elements()) element.oneOf(rule.words);
+      break;
+    case "textMap":
+      place.textMap();
+      break;
+    case "list":
+      for (const element of place.elements()) element.isObject();
+      break;
+    case "object":
+      place.isObject();
+      break;
+    case "own":
+      break;
+  }
+}
+
+function checkLog(log: Place): void {
+  if (log.value === null || typeof log.value !== "object" || Array.isArray(log.value)) return;
+  log.onlyKnown(["driver", "config"]);
+  log.at("driver").text();
+  log.at("config").textMap();
+}
+
+function checkImage(image: Place, required: boolean): void {
+  if (!image.present(required)) return;
   if (typeof image.value !== "string" || !/^docker:\S+$/.test(image.value)) {
     image.reject(
       `must start with docker:, as in docker:nginx:1.27, got ${JSON.stringify(image.value)}`,
@@ -218,6 +165,17 @@ function checkHealthCheck(check: Place): void {
   }
   check.at("requestLine").text();
   check.at("strategy").oneOf(["none", "recreate", "recreateOnQuorum"]);
+  checkQuorum(check);
+}
+
+function checkQuorum(check: Place): void {
+  const config = check.at("recreateOnQuorumStrategyConfig");
+  config.isObject(check.at("strategy").value === "recreateOnQuorum");
+  if (config.value === null || typeof config.value !== "object" || Array.isArray(config.value)) {
+    return;
+  }
+  config.onlyKnown(["quorum"]);
+  config.at("quorum").whole({ required: true, min: 1 });
 }
 
 function label(launchConfig: unknown, name: string): unknown {

@@ -1,6 +1,8 @@
 /** A load balancer: HAProxy containers whose rules lead from ports of hosts to services. */
 import type { Props } from "../plugin/types";
+import { equal } from "../plugin/values";
 import type { Place } from "./checks";
+import { HEALTH_PORT, withoutInjected } from "./injected";
 import { serviceLike } from "./serviceLike";
 
 /** Fields of a port rule. Source: schema `portRule`. */
@@ -27,10 +29,13 @@ const LB_FIELDS = [
   "stickinessPolicy",
 ];
 const STICKINESS_FIELDS = ["cookie", "domain", "indirect", "mode", "name", "nocache", "postonly"];
-/** The load balancer answers health checks here. */
-const HEALTH_PORT = 42;
 /** The schema lists udp too, but HAProxy does not do it. */
 const PROTOCOLS = ["http", "https", "tcp", "tls", "sni"];
+/** The load balancer ends these itself, and for that needs a certificate. */
+const ENCRYPTED = ["https", "tls"];
+
+/** Fields of a launch config that name sidekicks. */
+const SIDEKICK_FIELDS = ["networkLaunchConfig", "dataVolumesFromLaunchConfigs"];
 
 /** See `rancher.LoadBalancer`. */
 export const loadBalancer = serviceLike({
@@ -38,40 +43,70 @@ export const loadBalancer = serviceLike({
   noun: "load balancer",
   properties: ["lbConfig"],
   fields: ["lbConfig"],
+  fixed: [],
   defaults(inputs) {
-    const config = inputs["lbConfig"] as Props | undefined;
-    const rules = isObject(config) ? config["portRules"] : undefined;
-    if (!Array.isArray(rules)) return inputs;
-    const portRules = rules.map((rule: unknown) =>
-      isObject(rule) ? { protocol: "http", ...rule } : rule,
-    );
-    return { ...inputs, lbConfig: { ...config, portRules } };
+    const config = inputs["lbConfig"];
+    if (!isObject(config)) return inputs;
+    const { portRules: rules, stickinessPolicy: policy } = config;
+    const portRules = Array.isArray(rules)
+      ? rules.map((rule: unknown) => (isObject(rule) ? { protocol: "http", ...rule } : rule))
+      : rules;
+    const stickinessPolicy = isObject(policy) ? { mode: "insert", ...policy } : policy;
+    const filled = { ...config, portRules, stickinessPolicy };
+    const given = Object.entries(filled).filter(([, value]) => value !== undefined);
+    return { ...inputs, lbConfig: Object.fromEntries(given) };
   },
   check(inputs) {
+    checkSidekickFields(inputs.at("launchConfig"));
     const config = inputs.at("lbConfig");
     if (!config.isObject(true)) return;
     config.onlyKnown(LB_FIELDS);
     for (const rule of config.at("portRules").elements(true)) checkRule(rule);
-    const stickiness = config.at("stickinessPolicy");
-    stickiness.onlyKnown(STICKINESS_FIELDS);
-    stickiness.at("mode").oneOf(["insert", "rewrite", "prefix"]);
+    for (const certificate of config.at("certificateIds").elements()) certificate.text();
+    config.at("defaultCertificateId").text();
+    config.at("config").text();
+    checkCertificates(config);
+    checkStickiness(config.at("stickinessPolicy"));
   },
-  imported(launchConfig) {
-    const { healthCheck, labels, ...rest } = launchConfig;
-    const own = Object.entries((labels as Props | undefined) ?? {}).filter(
-      ([name]) => !/^io\.rancher\.container\.(agent\.role|agent_service\.|create_agent)/.test(name),
-    );
-    const injected = (healthCheck as Props | undefined)?.["port"] === HEALTH_PORT;
-    return {
-      ...rest,
-      ...(healthCheck === undefined || injected ? {} : { healthCheck }),
-      ...(own.length === 0 ? {} : { labels: Object.fromEntries(own) }),
-    };
-  },
+  imported: withoutInjected,
 });
 
 function isObject(value: unknown): value is Props {
   return value !== null && typeof value === "object" && !Array.isArray(value);
+}
+
+function checkSidekickFields(launchConfig: Place): void {
+  if (!isObject(launchConfig.value)) return;
+  for (const place of SIDEKICK_FIELDS.map((field) => launchConfig.at(field))) {
+    if (place.present()) place.reject("names a sidekick, which a load balancer cannot have");
+  }
+}
+
+/** Without one HAProxy would not start, which nobody is told. */
+function checkCertificates(config: Place): void {
+  const { certificateIds, defaultCertificateId } = config.value as Props;
+  const none = certificateIds === undefined || equal(certificateIds, []);
+  if (!none || (defaultCertificateId !== undefined && defaultCertificateId !== "")) return;
+  const rules = config.at("portRules");
+  if (!Array.isArray(rules.value)) return;
+  for (const rule of rules.elements()) {
+    const protocol = isObject(rule.value) ? rule.value["protocol"] : undefined;
+    if (typeof protocol !== "string" || !ENCRYPTED.includes(protocol)) continue;
+    rule
+      .at("protocol")
+      .reject(
+        `is ${protocol}, which needs a certificate: give certificateIds or defaultCertificateId`,
+      );
+  }
+}
+
+/** Source: schema `loadBalancerCookieStickinessPolicy`. */
+function checkStickiness(policy: Place): void {
+  if (!policy.isObject()) return;
+  policy.onlyKnown(STICKINESS_FIELDS);
+  policy.at("mode").oneOf(["insert", "rewrite", "prefix"]);
+  for (const field of ["cookie", "domain", "name"]) policy.at(field).text();
+  for (const field of ["indirect", "nocache", "postonly"]) policy.at(field).flag();
 }
 
 function checkRule(rule: Place): void {
@@ -87,7 +122,15 @@ function checkRule(rule: Place): void {
   rule.at("protocol").oneOf(PROTOCOLS);
   rule.at("priority").whole({ min: 1 });
   rule.at("weight").whole({ min: 0, max: 256 });
-  for (const field of ["hostname", "path", "backendName", "serviceId", "selector"]) {
+  for (const field of [
+    "hostname",
+    "path",
+    "backendName",
+    "serviceId",
+    "selector",
+    "environment",
+    "region",
+  ]) {
     rule.at(field).text();
   }
   const { serviceId, selector } = rule.value as Props;

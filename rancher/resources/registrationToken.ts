@@ -1,18 +1,16 @@
 /** A registration token: what a machine needs to become a host of an environment. */
 import type { Client } from "../client/client";
-import { isPassing } from "../client/errors";
 import { isLeaving, type RegistrationToken } from "../client/types";
 import { deadline, type Seen, waitFor } from "../client/wait";
-import { diffInputs } from "../plugin/diff";
 import type { Call, Props, Resource } from "../plugin/types";
 import { inspect, onlyProperties } from "./checks";
+import { waitingOn } from "./containers";
 import { removeCredential } from "./credentials";
-import { observedInputs } from "./declared";
-import { environmentOf, ownerMark } from "./ownership";
-
-/** A mark in brackets at the end of the description, with a space before it. */
-const MARK = / ?\[pulumi:[0-9a-f]{32}\]$/;
-const MARK_LENGTH = 42;
+import { matches, observedInputs } from "./declared";
+import { locate } from "./identity";
+import { findOrMake } from "./life";
+import { isMarked, MARKED_DESCRIPTION_LENGTH, marked, unmarked } from "./marks";
+import { diffInEnvironment, environmentOf } from "./ownership";
 
 /** See `rancher.RegistrationToken`. */
 export const registrationToken: Resource<Client> = {
@@ -22,28 +20,33 @@ export const registrationToken: Resource<Client> = {
     const { place, problems } = inspect(inputs);
     onlyProperties(place, ["name", "description", "environmentId"]);
     place.at("name").text({ maxLength: 255 });
-    place.at("description").text({ maxLength: 1024 - MARK_LENGTH });
+    place.at("description").text({ maxLength: MARKED_DESCRIPTION_LENGTH });
     place.at("environmentId").text();
     return { inputs, problems };
   },
 
-  diff: ({ oldInputs, inputs }) => diffInputs(oldInputs, inputs, { replace: ["environmentId"] }),
+  diff: (comparison) => diffInEnvironment(comparison),
 
   async create(client, inputs, call) {
     const environmentId = await client.environment(inputs["environmentId"], call);
-    const id = await findOrMake(client, environmentId, inputs, call);
+    const id = await made(client, environmentId, inputs, call);
     const token = await activeToken(client, environmentId, id, call);
     return { id, outputs: { ...inputs, environmentId, ...usable(token) } };
   },
 
-  async read(client, { id, inputs, outputs }, call) {
-    const environmentId = await environmentOf(client, { inputs, outputs }, call);
-    const token = await client.find<RegistrationToken>(pathOf(environmentId, id), call);
+  async read(client, known, call) {
+    const kind = "registrationtokens";
+    const { environmentId, id: wanted, isImport } = await locate(client, kind, known, call);
+    const token = await client.find<RegistrationToken>(pathOf(environmentId, wanted), call);
     // A deactivated token registers nothing, and activating one is nobody's wish but its owner's.
     if (token === undefined || token.state !== "active") return undefined;
-    const description = token.description?.replace(MARK, "");
-    const seen = observedInputs(inputs, ["name", "description"], { ...token, description });
-    const kept = steady(usable(token), outputs);
+    const { id, name } = token;
+    const description = unmarked(token);
+    const declared = isImport
+      ? { ...(name ? { name } : {}), ...(description ? { description } : {}) }
+      : known.inputs;
+    const seen = observedInputs(declared, ["name", "description"], { name, description });
+    const kept = steady(usable(token), known.outputs);
     return { state: { id, outputs: { ...seen, environmentId, ...kept } }, inputs: seen };
   },
 
@@ -72,45 +75,29 @@ function pathOf(environmentId: string, id = ""): string {
 
 /** What the server is told: names are not unique, so the description carries our mark as well. */
 function described(inputs: Props, call: Call) {
-  const { name, description } = inputs;
-  const mark = `[${ownerMark(call)}]`;
-  return {
-    name: name ?? null,
-    description: description === undefined ? mark : `${String(description)} ${mark}`,
-  };
+  return { name: inputs["name"] ?? null, description: marked(inputs["description"], call) };
 }
 
-async function findOrMake(
+/** The token that a broken-off run made, as it is declared now, or a new one. */
+async function made(
   client: Client,
   environmentId: string,
   inputs: Props,
   call: Call,
 ): Promise<string> {
   const wanted = described(inputs, call);
-  const adopt = async (): Promise<string | undefined> => {
+  const find = async (): Promise<RegistrationToken | undefined> => {
     const tokens = await client.list<RegistrationToken>(pathOf(environmentId), call);
-    const own = tokens.find(
+    return tokens.find(
       (token) =>
-        (token.state === "active" || token.state === "registering") &&
-        token.description?.endsWith(`[${ownerMark(call)}]`) === true,
+        (token.state === "active" || token.state === "registering") && isMarked(token, call),
     );
-    if (own === undefined) return undefined;
-    client.held.add(own.id);
-    if (own.name !== wanted.name || own.description !== wanted.description) {
-      await client.put(pathOf(environmentId, own.id), wanted, call);
-    }
-    return own.id;
   };
-  const existing = await adopt();
-  if (existing !== undefined) return existing;
-  try {
-    return (await client.post<RegistrationToken>(pathOf(environmentId), wanted, call)).id;
-  } catch (error) {
-    if (!isPassing(error)) throw error;
-    const made = await adopt();
-    if (made === undefined) throw error;
-    return made;
-  }
+  const make = (): Promise<RegistrationToken> =>
+    client.post<RegistrationToken>(pathOf(environmentId), wanted, call);
+  const { id, found } = await findOrMake(client, { find, make });
+  if (!matches(wanted, found ?? wanted)) await client.put(pathOf(environmentId, id), wanted, call);
+  return id;
 }
 
 /** Its command and URL are empty until it is active. */
@@ -128,7 +115,8 @@ async function activeToken(
       const token = await client.get<RegistrationToken>(pathOf(environmentId, id), options);
       if (isLeaving(token)) throw new Error(`registration token ${id} was removed meanwhile`);
       if (token.state === "active" && token.registrationUrl) return { done: token };
-      return { waiting: `it is ${token.state ?? "in no known state"}` };
+      const { waiting, trouble } = waitingOn(token);
+      return { waiting: `it is ${waiting}`, trouble };
     },
   });
 }

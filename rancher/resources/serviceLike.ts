@@ -3,11 +3,20 @@ import type { Client } from "../client/client";
 import { ApiError } from "../client/errors";
 import { isLeaving, type Service } from "../client/types";
 import { deadline } from "../client/wait";
-import { changedPaths, diffInputs } from "../plugin/diff";
+import { changedPaths } from "../plugin/diff";
 import { PartialFailure } from "../plugin/serve";
-import { type Call, type Problem, type Props, type Resource, UNKNOWN } from "../plugin/types";
+import {
+  type Call,
+  hasUnknown,
+  type Problem,
+  type Props,
+  type Resource,
+  UNKNOWN,
+} from "../plugin/types";
+import { equal } from "../plugin/values";
 import { inspect, onlyProperties, type Place } from "./checks";
 import { matches, observedInputs, withoutDefaults } from "./declared";
+import { isOtherKind, locate } from "./identity";
 import {
   checkLaunchConfig,
   isGlobal,
@@ -15,19 +24,20 @@ import {
   normalised,
   publishesPorts,
 } from "./launchConfig";
-import { environmentOf } from "./ownership";
+import { findOrMake } from "./life";
+import { linksOf, observedLinks } from "./links";
+import { changesEnvironment, diffInEnvironment, environmentOf, ownerMark } from "./ownership";
 import {
-  type Change,
-  converge,
-  findOrMake,
-  infrastructureReady,
-  type Kind,
-  removeService,
-  RolledBack,
-  servicePath,
-  type UpgradeStrategy,
-  type Work,
-} from "./serviceLife";
+  importedSidekicks,
+  normalisedSidekicks,
+  observedSidekicks,
+  sidekickChanges,
+  sidekicksOf,
+} from "./sidekicks";
+import { type Change, converge, findOwn, infrastructureReady, removeService } from "./serviceLife";
+import type { UpgradeStrategy } from "./serviceUpgrade";
+import { type Kind, servicePath, type Work } from "./serviceWork";
+import { RolledBack } from "./upgrades";
 
 /** How one of the two kinds differs from the other. */
 export interface Variant {
@@ -38,6 +48,8 @@ export interface Variant {
   readonly properties: readonly string[];
   /** Of these, the ones that the server has under the same name. A PUT changes them. */
   readonly fields: readonly string[];
+  /** Of these, the ones that the server takes only when the service is made. A change replaces. */
+  readonly fixed: readonly string[];
   /** Fills in what the server would fill in. */
   defaults(inputs: Props): Props;
   check(inputs: Place): void;
@@ -55,6 +67,10 @@ const COMMON = [
   "startOnCreate",
   "environmentId",
 ];
+
+/** Properties of a service that are neither changed by a PUT nor fixed. */
+const SIDEKICKS = "secondaryLaunchConfigs";
+const LINKS = "serviceLinks";
 
 /** Builds the resource of one kind. */
 export function serviceLike(variant: Variant): Resource<Client> {
@@ -82,6 +98,10 @@ export function serviceLike(variant: Variant): Resource<Client> {
       changed: settable.filter((f) => changedPaths(oldInputs[f], inputs[f]).length > 0),
       launchConfig: inputs["launchConfig"] as Props,
       oldLaunchConfig: (oldInputs["launchConfig"] as Props | undefined) ?? {},
+      sidekicks: inputs[SIDEKICKS],
+      oldSidekicks: oldInputs[SIDEKICKS],
+      links: (inputs[LINKS] ?? (oldInputs[LINKS] === undefined ? undefined : [])) as
+        Props[] | undefined,
       strategy: (inputs["upgradeStrategy"] as UpgradeStrategy | undefined) ?? {},
       started: inputs["startOnCreate"] !== false,
     };
@@ -97,18 +117,26 @@ export function serviceLike(variant: Variant): Resource<Client> {
       place.at("description").text({ maxLength: 1024 });
       place.at("startOnCreate").flag();
       place.at("environmentId").text();
-      checkLaunchConfig(place.at("launchConfig"));
+      checkLaunchConfig(place.at("launchConfig"), {
+        imageRequired: isMissing(inputs["selectorContainer"]),
+      });
       checkScale(place);
-      checkStrategy(place.at("upgradeStrategy"), inputs["launchConfig"]);
+      checkStrategy(place.at("upgradeStrategy"), inputs);
       variant.check(place);
       return { inputs, problems: unique(problems) };
     },
 
-    diff({ oldInputs, inputs }) {
-      const diff = diffInputs(oldInputs, inputs, { replace: ["stackId", "environmentId"] });
+    diff(comparison) {
+      const { oldInputs, inputs } = comparison;
+      const global = switchesGlobal(oldInputs, inputs) ? [GLOBAL_PATH] : [];
+      const fixed = variant.fixed.filter((f) => !isMissing(oldInputs[f]) || !isMissing(inputs[f]));
+      const diff = diffInEnvironment(comparison, { replace: ["stackId", ...fixed, ...global] });
       const replaces = Object.values(diff.changes).includes("replace");
-      // Old and new containers cannot both have the same port of a host.
-      return { ...diff, deleteBeforeReplace: replaces && publishesPorts(inputs["launchConfig"]) };
+      // A name is unique in its stack, and old and new containers cannot both have the same port of a host.
+      const stays = equal(oldInputs["stackId"], inputs["stackId"]);
+      const first =
+        (stays && !changesEnvironment(comparison)) || publishesPorts(inputs["launchConfig"]);
+      return { ...diff, deleteBeforeReplace: replaces && first };
     },
 
     async create(client, inputs, call) {
@@ -118,20 +146,20 @@ export function serviceLike(variant: Variant): Resource<Client> {
         await infrastructureReady(client, call, environmentId, until);
       }
       const body = Object.fromEntries(
-        [...live, "stackId", "launchConfig", "startOnCreate"]
+        [...live, ...variant.fixed, "stackId", "launchConfig", SIDEKICKS, "startOnCreate"]
           .filter((field) => inputs[field] !== undefined)
           .map((field) => [field, inputs[field]]),
       );
-      const { service, adopted } = await findOrMake(client, call, kind, environmentId, {
-        ...body,
-        stackId: String(inputs["stackId"]),
-        name: String(inputs["name"]),
+      const path = servicePath(kind, environmentId);
+      const { id, found } = await findOrMake(client, {
+        find: () => findOwn(client, call, path, inputs),
+        make: () => client.post<Service>(path, { ...body, externalId: ownerMark(call) }, call),
       });
-      if (adopted) client.held.add(service.id);
-      const state = { id: service.id, outputs: { ...inputs, environmentId } };
+      const state = { id, outputs: { ...inputs, environmentId } };
       try {
-        const work = workOn(client, call, environmentId, service, until);
-        await converge(work, changeOf(inputs, inputs));
+        const work = workOn(client, call, environmentId, { id, name: inputs["name"] }, until);
+        // What was found may have been made from other inputs.
+        await converge(work, changeOf(found === undefined ? inputs : imported(found), inputs));
       } catch (error) {
         // It exists: keep it, so that the next run goes on with it.
         throw new PartialFailure(state, (error as Error).message);
@@ -139,12 +167,14 @@ export function serviceLike(variant: Variant): Resource<Client> {
       return state;
     },
 
-    async read(client, { id, inputs, outputs }, call) {
-      const environmentId = await environmentOf(client, { inputs, outputs }, call);
-      const path = servicePath(kind, environmentId, id);
+    async read(client, known, call) {
+      const { inputs } = known;
+      const { environmentId, id: wanted, isImport } = await locate(client, kind, known, call);
+      const path = servicePath(kind, environmentId, wanted);
       const service = await client.find<Service>(path, { signal: call.signal });
       if (service === undefined || isLeaving(service)) return undefined;
-      const isImport = inputs["name"] === undefined;
+      const { id } = service;
+      if (isImport) assertKind(service, variant);
       const seen = isImport ? imported(service) : seenInputs(inputs, service);
       return { state: { id, outputs: { ...seen, environmentId } }, inputs: seen };
     },
@@ -177,27 +207,58 @@ export function serviceLike(variant: Variant): Resource<Client> {
   function seenInputs(inputs: Props, service: Service): Props {
     const stopped = inputs["startOnCreate"] !== false && service.state === "inactive";
     const containers = { ...service, launchConfig: launchConfigOf(inputs, service) };
-    return {
-      ...observedInputs(inputs, ["stackId", "launchConfig", ...live], containers),
+    const fields = ["stackId", "launchConfig", ...live, ...variant.fixed];
+    const seen: Props = {
+      ...observedInputs(inputs, fields, containers),
       // Stopped behind our back: starting it is what the program asks for.
       ...(stopped ? { startOnCreate: false } : {}),
     };
+    if (inputs[SIDEKICKS] !== undefined) {
+      seen[SIDEKICKS] = observedSidekicks(inputs[SIDEKICKS], sidekicksNow(inputs, service));
+    }
+    if (inputs[LINKS] !== undefined) {
+      seen[LINKS] = observedLinks(inputs[LINKS], service, !isMissing(inputs["selectorLink"]));
+    }
+    return seen;
   }
 
   function imported(service: Service): Props {
     const actual = normalised(service.launchConfig ?? {}) as Props;
     const launchConfig = withoutDefaults(actual, LAUNCH_CONFIG_DEFAULTS);
     delete launchConfig["version"];
+    const names = ["stackId", ...live, ...variant.fixed];
     const fields = withoutDefaults(
-      Object.fromEntries(["stackId", ...live].map((f) => [f, service[f as keyof Service]])),
+      Object.fromEntries(names.map((f) => [f, service[f as keyof Service]])),
       {},
     );
-    if (isGlobal(launchConfig)) delete fields["scale"];
+    for (const [field, defaults] of [
+      ["scalePolicy", { increment: 1 }],
+      ["lbConfig", {}],
+    ] as const) {
+      const value = fields[field];
+      if (value !== undefined) fields[field] = withoutDefaults(value as Props, defaults);
+    }
+    if (!hasScale({ ...fields, launchConfig })) delete fields["scale"];
+    const links = linksOf(service);
+    // A load balancer's links follow from its rules, others may follow from a selector.
+    const own = variant.properties.includes(LINKS) && isMissing(fields["selectorLink"]);
+    const sidekicks = importedSidekicks(service.secondaryLaunchConfigs);
     return {
       ...fields,
+      ...(own && links.length > 0 ? { [LINKS]: links } : {}),
+      ...(sidekicks === undefined ? {} : { [SIDEKICKS]: sidekicks }),
       launchConfig: variant.imported(launchConfig),
       startOnCreate: service.state !== "inactive",
     };
+  }
+}
+
+/** Every kind of service is found under `services`. */
+function assertKind(service: Service, { kind, noun }: Variant): void {
+  if (kind === "services" && isOtherKind(service)) {
+    throw new Error(
+      `${service.name ?? service.id} (${service.id}) is not a ${noun} but a ${service.type}: import it as what it is`,
+    );
   }
 }
 
@@ -207,21 +268,57 @@ export function serviceLike(variant: Variant): Resource<Client> {
  * a change and ends the upgrade.
  */
 function launchConfigOf(inputs: Props, service: Service): unknown {
-  const half = ["upgrading", "upgraded", "canceling-upgrade", "canceled-upgrade"];
   const current = normalised(service.launchConfig);
-  if (!half.includes(service.state ?? "")) return current;
+  if (!isHalfway(service)) return current;
   if (!matches(inputs["launchConfig"], current)) return current;
   const previous = service.upgrade?.inServiceStrategy?.previousLaunchConfig;
   return normalised(previous ?? undefined) ?? current;
+}
+
+/** The same for its sidekicks. */
+function sidekicksNow(inputs: Props, service: Service): unknown {
+  const current = service.secondaryLaunchConfigs;
+  const declared = inputs[SIDEKICKS];
+  if (!isHalfway(service)) return current;
+  if (sidekickChanges(declared, declared, current).length > 0) return current;
+  return service.upgrade?.inServiceStrategy?.previousSecondaryLaunchConfigs ?? current;
+}
+
+function isHalfway({ state }: Service): boolean {
+  const half = ["upgrading", "upgraded", "canceling-upgrade", "canceled-upgrade"];
+  return half.includes(state ?? "");
+}
+
+/** True for a property that is not given, or given as 'nothing'. */
+function isMissing(value: unknown): boolean {
+  return value === undefined || value === null || value === "" || value === false;
+}
+
+/** Where a service becomes one with a container on every host, or is no longer one. */
+const GLOBAL_PATH = 'launchConfig.labels["io.rancher.scheduler.global"]';
+
+/** The server refuses to make a global service one with a scale, or the other way round. */
+function switchesGlobal(before: Props, after: Props): boolean {
+  const configs = [before["launchConfig"], after["launchConfig"]];
+  return !configs.some(hasUnknown) && isGlobal(configs[0]) !== isGlobal(configs[1]);
+}
+
+/** True when the number of containers is a matter of `scale`. */
+function hasScale({ launchConfig, scalePolicy, selectorContainer }: Props): boolean {
+  const image = (launchConfig as Props | undefined)?.["imageUuid"];
+  const selectsOnly = !isMissing(selectorContainer) && image === undefined;
+  return !isGlobal(launchConfig) && scalePolicy === undefined && !selectsOnly;
 }
 
 function withDefaults(given: Props): Props {
   const launchConfig = normalised(given["launchConfig"]);
   const inputs: Props = { startOnCreate: true, ...given };
   if (launchConfig !== undefined) inputs["launchConfig"] = launchConfig;
+  const sidekicks = normalisedSidekicks(given[SIDEKICKS]);
+  if (sidekicks !== undefined) inputs[SIDEKICKS] = sidekicks;
   const labels = (launchConfig as Props | undefined)?.["labels"];
   const knowable = launchConfig !== UNKNOWN && labels !== UNKNOWN;
-  if (inputs["scale"] === undefined && knowable && !isGlobal(launchConfig)) inputs["scale"] = 1;
+  if (inputs["scale"] === undefined && knowable && hasScale(inputs)) inputs["scale"] = 1;
   return inputs;
 }
 
@@ -235,18 +332,23 @@ function checkScale(inputs: Place): void {
   }
 }
 
-function checkStrategy(strategy: Place, launchConfig: unknown): void {
+function checkStrategy(strategy: Place, { launchConfig, retainIp, ...inputs }: Props): void {
   if (!strategy.isObject()) return;
   strategy.onlyKnown(["batchSize", "intervalMillis", "startFirst"]);
   strategy.at("batchSize").whole({ min: 1 });
   strategy.at("intervalMillis").whole({ min: 100 });
   strategy.at("startFirst").flag();
-  if (strategy.at("startFirst").value === true && publishesPorts(launchConfig)) {
-    strategy
-      .at("startFirst")
-      .reject(
-        "cannot work with published ports: the old container has the host's port until it stops",
-      );
+  const startFirst = strategy.at("startFirst");
+  if (startFirst.value !== true) return;
+  if ([launchConfig, ...sidekicksOf(inputs[SIDEKICKS])].some(publishesPorts)) {
+    startFirst.reject(
+      "cannot work with published ports: the old container has the host's port until it stops",
+    );
+  }
+  if (retainIp === true) {
+    startFirst.reject(
+      "cannot work with retainIp: the old container has the address until it stops",
+    );
   }
 }
 

@@ -9,6 +9,13 @@ export interface AccessControlArgs {
    * instance a `random.RandomPassword`), so that a run that is broken off can log in the next time.
    */
   readonly password: pulumi.Input<string>;
+  /**
+   * Turn access control off when this resource is deleted, so that the server lets everybody in as its
+   * administrator. Changing it changes nothing before that.
+   *
+   * @default false: deleting removes the key and leaves access control on
+   */
+  readonly turnOffOnDelete?: pulumi.Input<boolean>;
 }
 
 /**
@@ -20,16 +27,20 @@ export interface AccessControlArgs {
  * are removed.
  *
  * Changing `password` or `username` changes the login in place. Deleting removes the key and leaves
- * access control on. A key that was removed or access control that was turned off behind our back is
+ * access control on, unless `turnOffOnDelete` says otherwise: it then logs in, removes the key, turns
+ * local authentication off and sees that anonymous requests are let in. A server that cannot be reached
+ * any more is forgotten, because it usually goes together with this resource. A key that was removed or access control that was turned off behind our back is
  * found by a refresh and made again.
  *
- * Throws when the server does not accept the login, with the way to recover.
+ * Throws when the server does not accept the login, with the way to recover; on import, because a key's
+ * secret cannot be read.
  * Source: `localauthconfigs`, `token` and `apikeys` of the server's v2-beta API.
  */
 export class AccessControl extends pulumi.CustomResource {
   declare readonly username: pulumi.Output<string>;
   /** A secret. */
   declare readonly password: pulumi.Output<string>;
+  declare readonly turnOffOnDelete: pulumi.Output<boolean>;
   /** Public half of an administrator's API key. */
   declare readonly accessKey: pulumi.Output<string>;
   /** Secret half of the key; a secret. */
@@ -39,6 +50,7 @@ export class AccessControl extends pulumi.CustomResource {
     const inputs: pulumi.Inputs = {
       username: args.username,
       password: pulumi.secret(args.password),
+      turnOffOnDelete: args.turnOffOnDelete,
       accessKey: undefined,
       secretKey: undefined,
     };

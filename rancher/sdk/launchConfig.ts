@@ -28,8 +28,11 @@ export interface HealthCheckArgs {
  * field of the server's `launchConfig` schema may be given too, and one that it does not have is refused.
  */
 export interface LaunchConfigArgs {
-  /** `docker:` and an image reference, for instance `docker:wordpress:6.4.1-php8.0-apache`. */
-  readonly imageUuid: pulumi.Input<string>;
+  /**
+   * `docker:` and an image reference, for instance `docker:wordpress:6.4.1-php8.0-apache`. Required, except
+   * with the service's `selectorContainer`.
+   */
+  readonly imageUuid?: pulumi.Input<string>;
   readonly environment?: pulumi.Input<Record<string, pulumi.Input<string | number | boolean>>>;
   /**
    * Ports published on the container's host, `public:private/protocol`; the protocol is tcp if left out.
@@ -53,12 +56,26 @@ export interface LaunchConfigArgs {
   readonly privileged?: pulumi.Input<boolean>;
   /** @default false */
   readonly readOnly?: pulumi.Input<boolean>;
+  /** Names without `CAP_`, for instance `NET_ADMIN`. */
   readonly capAdd?: pulumi.Input<pulumi.Input<string>[]>;
+  /** Names without `CAP_`. */
   readonly capDrop?: pulumi.Input<pulumi.Input<string>[]>;
   /** Bytes. @default no limit */
   readonly memory?: pulumi.Input<number>;
+  /** Bytes of memory and swap; -1 is unlimited. @default no limit */
+  readonly memorySwap?: pulumi.Input<number>;
+  /** Bytes kept for each container by the scheduler. @default 0 */
+  readonly memoryReservation?: pulumi.Input<number>;
   /** Thousandths of a CPU kept for each container by the scheduler. @default 0 */
   readonly milliCpuReservation?: pulumi.Input<number>;
+  /** `host` shares the host's processes. */
+  readonly pidMode?: pulumi.Input<"host">;
+  /** What happens to a container that stops by itself: it is started again, or made anew. @default "stop" */
+  readonly instanceTriggeredStop?: pulumi.Input<"stop" | "remove">;
+  /** Name of a sidekick, or of the service, whose network is shared. */
+  readonly networkLaunchConfig?: pulumi.Input<string>;
+  /** Names of sidekicks, or of the service, whose volumes are shared. */
+  readonly dataVolumesFromLaunchConfigs?: pulumi.Input<pulumi.Input<string>[]>;
   readonly logConfig?: pulumi.Input<{
     driver?: pulumi.Input<string>;
     config?: pulumi.Input<Record<string, pulumi.Input<string>>>;
@@ -66,4 +83,16 @@ export interface LaunchConfigArgs {
   /** How long a stopping container goes on answering the load balancer's open connections. Milliseconds. @default 0 */
   readonly drainTimeoutMs?: pulumi.Input<number>;
   readonly [field: string]: unknown;
+}
+
+/**
+ * A sidekick: a further container beside each container of the service, on the same host. Its fields are
+ * those of a launch config, without `drainTimeoutMs`, and a name.
+ */
+export interface SecondaryLaunchConfigArgs extends LaunchConfigArgs {
+  /**
+   * 1 to 63 letters, digits and hyphens, no hyphen at either end, unlike the service's name and the other
+   * sidekicks'. A sidekick with another name is another one.
+   */
+  readonly name: pulumi.Input<string>;
 }

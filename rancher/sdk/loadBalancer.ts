@@ -6,13 +6,13 @@ import type { UpgradeStrategyArgs } from "./service";
 export interface PortRuleArgs {
   /** Port on which the load balancer listens, 1 to 65535, not 42; publish it in `launchConfig.ports`. */
   readonly sourcePort: pulumi.Input<number>;
-  /** @default "http" */
+  /** `https` and `tls` need a certificate in {@link LbConfigArgs}. @default "http" */
   readonly protocol?: pulumi.Input<"http" | "https" | "tcp" | "tls" | "sni">;
   /** The service it leads to; either this or `selector`. */
   readonly serviceId?: pulumi.Input<string>;
   /** Leads to every service with these labels, for instance `role=web`. */
   readonly selector?: pulumi.Input<string>;
-  /** The service's port; required with `serviceId`. */
+  /** The service's port; required with `serviceId`. With `selector`, without it the services' own say. */
   readonly targetPort?: pulumi.Input<number>;
   /** Only requests for this host, for instance `blog.example.com` or `*.example.com`. */
   readonly hostname?: pulumi.Input<string>;
@@ -20,15 +20,21 @@ export interface PortRuleArgs {
   readonly path?: pulumi.Input<string>;
   /** Rules with a smaller number come first, 1 or more. */
   readonly priority?: pulumi.Input<number>;
+  /** Name of the backend in `haproxy.cfg`, to which `config` may add lines. */
   readonly backendName?: pulumi.Input<string>;
-  /** 0 to 256. */
+  /** Share of requests among rules for the same host and path, 0 to 256. */
   readonly weight?: pulumi.Input<number>;
 }
 
-/** A load balancer's configuration, in Rancher's own field names. */
+/**
+ * A load balancer's configuration, in Rancher's own field names. All of it is live: a change needs no new
+ * container.
+ */
 export interface LbConfigArgs {
   readonly portRules: pulumi.Input<pulumi.Input<PortRuleArgs>[]>;
+  /** Certificates for `https` and `tls` rules. */
   readonly certificateIds?: pulumi.Input<pulumi.Input<string>[]>;
+  /** Certificate for requests that match no other. */
   readonly defaultCertificateId?: pulumi.Input<string>;
   /** Further lines for `haproxy.cfg`. */
   readonly config?: pulumi.Input<string>;
@@ -67,7 +73,7 @@ export interface LoadBalancerArgs {
   readonly upgradeStrategy?: pulumi.Input<UpgradeStrategyArgs>;
   /** Start it. Changing false to true starts it. @default true */
   readonly startOnCreate?: pulumi.Input<boolean>;
-  /** Changing it replaces. @default the provider's environment */
+  /** Another one replaces; leaving it out changes nothing. @default the provider's environment */
   readonly environmentId?: pulumi.Input<string>;
 }
 
@@ -75,7 +81,9 @@ export interface LoadBalancerArgs {
  * A load balancer: HAProxy containers that lead from ports of hosts to services. Waits, upgrades and
  * comparison are those of a service; the health check and the labels that the server adds are no drift.
  *
- * Throws when the stack has a service of this name that this program did not make.
+ * Throws when the stack has a service of this name that this program did not make. Import as
+ * a service, by id, `environment/id`, `environment/name` or `environment/stack/name`.
+ *
  * Source: `loadbalancerservices` of the server's v2-beta API.
  */
 export class LoadBalancer extends pulumi.CustomResource {

@@ -6,7 +6,7 @@ export interface RegistrationTokenArgs {
   readonly name?: pulumi.Input<string>;
   /** At most 982 characters; a mark is added, by which a broken-off run finds its token again. */
   readonly description?: pulumi.Input<string>;
-  /** Changing it makes a new token. @default the provider's environment */
+  /** Another one makes a new token; leaving it out changes nothing. @default the provider's environment */
   readonly environmentId?: pulumi.Input<string>;
 }
 
@@ -15,6 +15,8 @@ export interface RegistrationTokenArgs {
  *
  * Name and description change in place. The outputs stay the same while the token is valid, although
  * the server signs it anew every year. Deleting it does not affect hosts that have joined.
+ * Import by id, `environment/id` or `environment/name`; an environment by its id or name.
+ *
  * Source: `registrationtokens` of the server's v2-beta API.
  */
 export class RegistrationToken extends pulumi.CustomResource {

@@ -3,7 +3,7 @@ import type { Props } from "../../rancher/plugin/types";
 import { accessControl } from "../../rancher/resources/accessControl";
 import { ownerMark } from "../../rancher/resources/ownership";
 import type { Request } from "./fakeRancher";
-import { call, failure, first, URN, withServer } from "./support";
+import { call, endedAnywhere, failure, first, type TestCall, URN, withServer } from "./support";
 
 const login = { username: "admin", password: "correct horse" };
 
@@ -62,26 +62,15 @@ describe("AccessControl", () => {
   for (const fault of ["drop", "lose"] as const) {
     it(`GIVEN a run that ends at any request (${fault}) THEN the next run ends with a closed server and one key`, async () => {
       const { server, client } = context;
-      for (let dead = 1; dead < 40; dead++) {
+      const run = (operation: TestCall): Promise<unknown> => {
         Object.assign(server, { open: true, password: undefined });
-        server.docs.forEach((doc) => (doc.state = doc.type === "apikeys" ? "removed" : doc.state));
-        let count = 0;
-        let broke = false;
-        const killed = call(5);
-        server.fault = () => {
-          count += 1;
-          if (count < dead) return undefined;
-          broke = true;
-          killed.controller.abort();
-          return fault;
-        };
-        const run = await accessControl.create(client, login, killed).catch(() => undefined);
-        server.fault = () => undefined;
-        if (run === undefined) await accessControl.create(client, login, call());
+        for (const key of server.all("apikeys")) key.state = "removed";
+        return accessControl.create(client, login, operation);
+      };
+      await endedAnywhere(server, fault, run, async (ended) => {
+        if (ended instanceof Error) await accessControl.create(client, login, call());
         assertClosedWithOneKey();
-        if (!broke) return;
-      }
-      assert.fail("the run has more requests than this test tries");
+      });
     });
   }
 
@@ -133,6 +122,61 @@ describe("AccessControl", () => {
       assert.equal(server.open, false);
       assert.equal(server.all("apikeys").length, 0);
     });
+    describe("with turnOffOnDelete", () => {
+      const declared = { ...login, turnOffOnDelete: true };
+      const remove = async (seconds = 10): Promise<void> => {
+        const args = { id: "1c1", inputs: declared, outputs: declared };
+        await accessControl.delete(context.client, args, call(seconds));
+      };
+      beforeEach(async () => {
+        await accessControl.create(context.client, declared, call());
+      });
+
+      for (const fault of [undefined, "lose"] as const) {
+        it(`removes the key, then lets everybody in (answer: ${fault ?? "arrives"})`, async () => {
+          const { server } = context;
+          server.fault = first(1, fault, isAuthPost);
+          const before = server.writes.length;
+          await remove();
+          assert.equal(server.open, true);
+          assert.equal(server.all("apikeys").length, 0);
+          assert.deepEqual(server.writes.slice(before), [
+            ...["POST token", "POST apikeys/1c1 deactivate", "DELETE apikeys/1c1"],
+            "POST localauthconfigs",
+          ]);
+          assert.equal(server.requests.at(-1)?.caller, "anonymous");
+        });
+      }
+      it("GIVEN a server that is open already THEN the key is removed, and nothing else is asked", async () => {
+        const { server } = context;
+        server.open = true;
+        await remove();
+        assert.equal(server.all("apikeys").length, 0);
+        assert.ok(!server.requests.slice(-4).some(isAuthPost));
+      });
+      it("GIVEN another password by now THEN it fails, because the server would stay closed", async () => {
+        context.server.password = "another one";
+        const error = await failure(remove());
+        assert.match(error.message, /does not let "admin" in/);
+        assert.doesNotMatch(error.message, /correct horse|another one/);
+        assert.equal(context.server.open, false);
+      });
+      it("GIVEN the change has no effect THEN it fails after its time, with the way out", async () => {
+        const { server } = context;
+        server.fault = (r) => (isAuthPost(r) ? { status: 201 } : undefined);
+        const error = await failure(remove(1));
+        assert.match(
+          error.message,
+          /gave up after \d s while waiting for the server to let anonymous/,
+        );
+        assert.match(error.message, /it answers 401; .*turnOffOnDelete/);
+      });
+      it("GIVEN the server is gone THEN it is forgotten", async () => {
+        context.server.stop();
+        await remove();
+      });
+    });
+
     it("GIVEN the server is gone THEN it is forgotten, soon", async () => {
       const { server, client } = context;
       server.stop();
@@ -144,10 +188,18 @@ describe("AccessControl", () => {
 
   it("check finds every problem at once and fills the user name", () => {
     const { inputs } = accessControl.check({ password: "x" }, undefined, { urn: URN });
-    assert.deepEqual(inputs, { username: "admin", password: "x" });
-    const { problems } = accessControl.check({ username: "a:b", pasword: "x" }, undefined, {
-      urn: URN,
-    });
-    assert.deepEqual(problems.map((p) => p.path).sort(), ["password", "pasword", "username"]);
+    assert.deepEqual(inputs, { username: "admin", password: "x", turnOffOnDelete: false });
+    const wrong = { username: "a:b", pasword: "x", turnOffOnDelete: "yes" };
+    const { problems } = accessControl.check(wrong, undefined, { urn: URN });
+    assert.deepEqual(problems.map((p) => p.path).sort(), [
+      ...["password", "pasword", "turnOffOnDelete", "username"],
+    ]);
+  });
+
+  it("GIVEN a state from before turnOffOnDelete WHEN nothing else changed THEN there is no diff", () => {
+    const diff = (inputs: Props): object =>
+      accessControl.diff({ id: "1c1", oldInputs: login, old: login, inputs }).changes;
+    assert.deepEqual(diff({ ...login, turnOffOnDelete: false }), {});
+    assert.deepEqual(diff({ ...login, turnOffOnDelete: true }), { turnOffOnDelete: "update" });
   });
 });

@@ -78,6 +78,139 @@ describe("check of a service", () => {
       { launchConfig: { ...image, labels: { "a.b/c": {} } } },
       ['launchConfig.labels["a.b/c"]'],
     ],
+    [
+      "the server's own limits",
+      {
+        launchConfig: {
+          ...image,
+          capAdd: ["NET_ADMIN", "net_admin"],
+          capDrop: ["CAP_KILL"],
+          instanceTriggeredStop: "restart",
+          pidMode: "container",
+          kind: "pod",
+          hostname: "",
+          user: "",
+          workingDir: "x".repeat(300),
+          description: "x".repeat(1025),
+          userdata: "x".repeat(65536),
+        },
+      },
+      [
+        "capAdd[1]",
+        "capDrop[0]",
+        "description",
+        "hostname",
+        "instanceTriggeredStop",
+        "kind",
+        "pidMode",
+        "user",
+        "userdata",
+      ].map((f) => `launchConfig.${f}`),
+    ],
+    [
+      "types of fields",
+      {
+        launchConfig: {
+          ...image,
+          command: "run",
+          memory: "1g",
+          memorySwap: -1,
+          cpuQuota: -1,
+          milliCpuReservation: -1,
+          tty: "yes",
+          sysctls: ["a"],
+          environment: { A: ["x"] },
+          dns: [5],
+          logConfig: { driver: 5, confg: {} },
+          secrets: ["s"],
+          build: "here",
+          volumeDriver: 5,
+        },
+      },
+      [
+        "build",
+        "command",
+        "dns[0]",
+        "environment.A",
+        "memory",
+        "milliCpuReservation",
+        "secrets[0]",
+        "sysctls",
+        "tty",
+        "volumeDriver",
+        "logConfig.confg",
+        "logConfig.driver",
+      ].map((f) => `launchConfig.${f}`),
+    ],
+    [
+      "quorum",
+      {
+        launchConfig: {
+          ...image,
+          healthCheck: { port: 80, strategy: "recreateOnQuorum" },
+        },
+      },
+      ["launchConfig.healthCheck.recreateOnQuorumStrategyConfig"],
+    ],
+    [
+      "bad quorum",
+      {
+        launchConfig: {
+          ...image,
+          healthCheck: { port: 80, recreateOnQuorumStrategyConfig: { quorum: 0, x: 1 } },
+        },
+      },
+      ["x", "quorum"].map((f) => `launchConfig.healthCheck.recreateOnQuorumStrategyConfig.${f}`),
+    ],
+    ["a selector and no image", { selectorContainer: "a=b", launchConfig: {} }, []],
+    ["a long selector", { selectorLink: "x".repeat(4097) }, ["selectorLink"]],
+    ["a scale policy", { scalePolicy: { min: 1, max: 3, increment: 2 } }, []],
+    ["an empty scale policy", { scalePolicy: {} }, ["scalePolicy.min"]],
+    [
+      "a bad scale policy",
+      { scalePolicy: { min: 0, max: 1.5, increment: 0, step: 1 } },
+      ["step", "min", "max", "increment"].map((f) => `scalePolicy.${f}`),
+    ],
+    ["min above max", { scalePolicy: { min: 2 } }, ["scalePolicy.max"]],
+    [
+      "a scale policy of a global service",
+      {
+        scalePolicy: { min: 1 },
+        launchConfig: { ...image, labels: { "io.rancher.scheduler.global": "true" } },
+      },
+      ["scalePolicy"],
+    ],
+    ["links", { serviceLinks: [{ serviceId: "1s1" }, { serviceId: UNKNOWN, name: "a.b_c" }] }, []],
+    [
+      "bad links",
+      {
+        serviceLinks: [
+          { name: "a b" },
+          { serviceId: "1s1", name: "x" },
+          { serviceId: "1s2", name: "x", alias: "y" },
+          "1s1",
+        ],
+      },
+      ["[0].serviceId", "[0].name", "[2].alias", "[2].name", "[3]"].map((f) => `serviceLinks${f}`),
+    ],
+    [
+      "flags",
+      { retainIp: "yes", assignServiceIpAddress: 1, vip: 5 },
+      ["retainIp", "assignServiceIpAddress", "vip"],
+    ],
+    [
+      "start first with a kept address",
+      { retainIp: true, upgradeStrategy: { startFirst: true } },
+      ["upgradeStrategy.startFirst"],
+    ],
+    [
+      "start first with ports of a sidekick",
+      {
+        secondaryLaunchConfigs: [{ ...image, name: "s", ports: ["80:80"] }],
+        upgradeStrategy: { startFirst: true },
+      },
+      ["upgradeStrategy.startFirst"],
+    ],
     ["unknown property", { scal: 3 }, ["scal"]],
     [
       "start first with ports",
@@ -140,6 +273,37 @@ describe("check of a load balancer", () => {
       assert.deepEqual(paths({ ...good, lbConfig: { portRules } }, loadBalancer), expected);
     });
   }
+  const encrypted = { ...rule, sourcePort: 443, protocol: "https" };
+  const configs: [string, Props, string[]][] = [
+    ["https with a certificate", { portRules: [encrypted], certificateIds: ["1c1"] }, []],
+    ["https with the default one", { portRules: [encrypted], defaultCertificateId: UNKNOWN }, []],
+    ["https with unknown ones", { portRules: [encrypted], certificateIds: UNKNOWN }, []],
+    ["https without", { portRules: [rule, encrypted] }, ["portRules[1].protocol"]],
+    [
+      "tls with none",
+      { portRules: [{ ...encrypted, protocol: "tls" }], certificateIds: [] },
+      ["portRules[0].protocol"],
+    ],
+    ["sni without", { portRules: [{ ...encrypted, protocol: "sni" }] }, []],
+    [
+      "types",
+      { portRules: [{ ...rule, path: 5, weight: 300 }], certificateIds: [5], config: {} },
+      ["portRules[0].weight", "portRules[0].path", "certificateIds[0]", "config"],
+    ],
+    [
+      "stickiness",
+      { portRules: [rule], stickinessPolicy: { mode: "x", cookie: 5, nocache: "no", coockie: "" } },
+      ["coockie", "mode", "cookie", "nocache"].map((f) => `stickinessPolicy.${f}`),
+    ],
+  ];
+  for (const [what, lbConfig, expected] of configs) {
+    it(what, () => {
+      assert.deepEqual(
+        paths({ ...good, lbConfig }, loadBalancer),
+        expected.map((path) => `lbConfig.${path}`),
+      );
+    });
+  }
   it("needs lbConfig and its rules", () => {
     assert.deepEqual(paths(good, loadBalancer), ["lbConfig"]);
     assert.deepEqual(paths({ ...good, lbConfig: {} }, loadBalancer), ["lbConfig.portRules"]);
@@ -178,46 +342,6 @@ describe("check of the provider's configuration", () => {
       );
     });
   }
-});
-
-describe("the schema", () => {
-  interface Described {
-    readonly description?: string;
-    readonly secret?: boolean;
-  }
-  const schema = JSON.parse(definition.schema) as {
-    resources: Record<
-      string,
-      {
-        description?: string;
-        properties: Record<string, Described>;
-        inputProperties: Record<string, Described>;
-      }
-    >;
-  };
-  it("has exactly the provider's resources, each property described", () => {
-    assert.deepEqual(
-      Object.keys(schema.resources).sort(),
-      Object.keys(definition.resources).sort(),
-    );
-    for (const [token, resource] of Object.entries(schema.resources)) {
-      for (const bag of [resource.properties, resource.inputProperties]) {
-        for (const [name, property] of Object.entries(bag))
-          assert.ok(property.description, `${token}.${name}`);
-      }
-    }
-  });
-  it("marks what the resources keep secret", () => {
-    for (const [token, resource] of Object.entries(definition.resources)) {
-      const properties = schema.resources[token]?.properties ?? {};
-      const marked = Object.keys(properties).filter((name) => properties[name]?.secret === true);
-      assert.deepEqual(
-        marked.sort(),
-        [...((resource.secretOutputs ?? []) as string[])].sort(),
-        token,
-      );
-    }
-  });
 });
 
 describe("comparing declared with actual", () => {

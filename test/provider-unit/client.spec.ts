@@ -3,7 +3,7 @@ import { Client } from "../../rancher/client/client";
 import { type ApiError, CanceledError, ConnectionError } from "../../rancher/client/errors";
 import { sshArgs } from "../../rancher/client/ssh";
 import type { ApiResource } from "../../rancher/client/types";
-import { waitFor } from "../../rancher/client/wait";
+import { type Seen, waitFor } from "../../rancher/client/wait";
 import type { Fault, Request } from "./fakeRancher";
 import { call, failure, first, withServer } from "./support";
 
@@ -207,6 +207,25 @@ describe("client", () => {
       assert.match(
         error.message,
         /gave up after \d s while waiting for the sun: it is dark \(clouds\); look east/,
+      );
+    });
+
+    it("GIVEN trouble that comes and goes THEN the error tells it, not only the last look", async () => {
+      const looks: Seen<undefined>[] = [
+        { waiting: "it tries", trouble: "no such image: a" },
+        { waiting: "it tries", trouble: "no such image: b" },
+      ];
+      const error = await failure(
+        waitFor<undefined>(context.client, call(), {
+          what: "the sun",
+          until: Date.now() + 900,
+          advice: "look east",
+          look: () => Promise.resolve(looks.shift() ?? { waiting: "it tries again" }),
+        }),
+      );
+      assert.match(
+        error.message,
+        /for the sun: it tries again; it said before: no such image: b; look east$/,
       );
     });
 

@@ -3,6 +3,7 @@
  * are those of the recorded server; transitions pass one step with every look, so that tests are quick
  * and deterministic. Any request can be made to fail, or its answer to get lost.
  */
+import { X509Certificate } from "node:crypto";
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -35,6 +36,9 @@ interface Answer {
 
 const PREFIX: Record<string, string> = {
   projects: "1a",
+  projecttemplates: "1pt",
+  projectmembers: "1pm",
+  certificates: "1c",
   apikeys: "1c",
   registrationtokens: "1c",
   hosts: "1h",
@@ -43,6 +47,16 @@ const PREFIX: Record<string, string> = {
   loadbalancerservices: "1s",
   instances: "1i",
 };
+
+/** A setting: what is stored, what the server came with, and what its environment fixes. */
+export interface FakeSetting {
+  stored?: string;
+  packaged?: string;
+  preset?: string;
+}
+
+/** Collections that are listed by environment; the others of this server are small enough. */
+const SCOPED = ["apikeys", "certificates", "projectmembers"];
 
 /** See the file's comment. */
 export class FakeRancher {
@@ -58,6 +72,12 @@ export class FakeRancher {
   password: string | undefined;
   /** Whether new containers of an upgrade become well. */
   upgradesWork = true;
+  /** Settings by name; every other name is answered with nulls. */
+  readonly settings = new Map<string, FakeSetting>();
+  /** Names of the load balancers that use a certificate, by its id. */
+  readonly users = new Map<string, string>();
+  /** What the last change of a setting has not reached yet. */
+  private lagging: string | undefined;
   private readonly numbers = new Map<string, number>();
   private readonly server = http.createServer((request, response) => {
     void this.serve(request, response);
@@ -166,11 +186,13 @@ export class FakeRancher {
       return refusal(401, "Unauthorized");
     }
     if (parts[0] === "localauthconfigs") return this.localAuth(request);
+    if (parts[0] === "settings" && parts[1] !== undefined) return this.setting(request, parts[1]);
     let scope: string | undefined;
     if (parts[0] === "projects" && parts.length > 2) {
       scope = parts[1];
       parts.splice(0, 2);
-      if (!this.docs.has(scope ?? "")) return refusal(403, "Forbidden");
+      const project = this.docs.get(scope ?? "");
+      if (project === undefined || project.state === "removed") return refusal(403, "Forbidden");
     }
     const [collection = "", id, link] = parts;
     if (link !== undefined) return this.linked(id ?? "", link);
@@ -202,8 +224,10 @@ export class FakeRancher {
   private collection({ method, query, body }: Request, collection: string, scope?: string): Answer {
     if (method === "GET") {
       const filters = ["name", "stackId", "uuid"].filter((f) => query[f] !== undefined);
-      const found = this.all(collection).filter((d) =>
-        filters.every((f) => String(d[f]).toLowerCase() === String(query[f]).toLowerCase()),
+      const found = this.all(collection).filter(
+        (d) =>
+          filters.every((f) => String(d[f]).toLowerCase() === String(query[f]).toLowerCase()) &&
+          (scope === undefined || !SCOPED.includes(collection) || d["accountId"] === scope),
       );
       const headers = { "x-api-account-kind": "admin" };
       return {
@@ -218,14 +242,27 @@ export class FakeRancher {
         d["stackId"] === body["stackId"] &&
         body["name"] !== undefined,
     );
-    if (taken && PREFIX[collection]?.startsWith("1s") === true)
+    if (taken && (PREFIX[collection]?.startsWith("1s") === true || collection === "certificates"))
       return refusal(422, "NotUnique", "name");
-    return { status: 201, body: this.view(this.make(collection, body, scope)) };
+    return { status: 201, body: this.view(this.make(collection, body, scope), true) };
   }
 
   private make(collection: string, body: Record<string, unknown>, scope?: string): Doc {
-    const doc = this.add(collection, { ...body, accountId: scope ?? "1a1" });
-    if (collection === "apikeys") {
+    const doc = this.add(collection, {
+      ...body,
+      accountId: scope ?? body["accountId"] ?? "1a1",
+    });
+    if (collection === "projects") {
+      Object.assign(doc, { uuid: `uuid-${doc.id}`, orchestration: "cattle", members: null });
+      Object.assign(doc, { virtualMachine: body["virtualMachine"] ?? false });
+      doc["servicesPortRange"] ??= { startPort: 49153, endPort: 65535 };
+      const owner = { externalId: "1a1", externalIdType: "rancher_id", role: "owner" };
+      this.setMembers(doc.id, (body["members"] as object[] | undefined) ?? [owner]);
+      this.pass(doc, "registering", "active");
+    } else if (collection === "certificates") {
+      Object.assign(doc, readOut(body));
+      this.pass(doc, "activating", "active");
+    } else if (collection === "apikeys") {
       Object.assign(doc, { publicValue: `ACCESS${doc.id}`, secret: `SECRET${doc.id}SECRET` });
       this.pass(doc, "registering", "active");
       return { ...doc, secretValue: doc["secret"] };
@@ -246,6 +283,39 @@ export class FakeRancher {
       } else this.pass(doc, "registering", "inactive");
     }
     return doc;
+  }
+
+  private setMembers(project: string, members: readonly object[]): void {
+    for (const old of this.all("projectmembers")) {
+      if (old["accountId"] === project) old.state = "removed";
+    }
+    for (const member of members) {
+      this.add("projectmembers", { ...member, accountId: project, name: "somebody" });
+    }
+  }
+
+  /** Settings are answered by name, also unknown ones; a change is in effect one look later. */
+  private setting({ method, body }: Request, name: string): Answer {
+    const setting = this.settings.get(name) ?? {};
+    if (method === "PUT") {
+      this.lagging = setting.stored ?? setting.packaged;
+      this.settings.set(name, { ...setting, stored: String(body["value"]) });
+    } else if (method === "DELETE") {
+      if (setting.stored === undefined) return refusal(404, "Not Found");
+      const { stored: _, ...rest } = setting;
+      this.settings.set(name, rest);
+    } else this.lagging = undefined;
+    const { stored, packaged, preset } = this.settings.get(name) ?? {};
+    const inForce = preset ?? (method === "PUT" ? this.lagging : stored) ?? packaged ?? null;
+    const sources = [
+      [preset, "Environment Variables"],
+      [stored, "Database"],
+      [packaged, "Code Packaged Defaults"],
+    ];
+    const source = sources.find(([value]) => value !== undefined)?.[1] ?? null;
+    const inDb = stored !== undefined;
+    const value = stored ?? inForce;
+    return { status: 200, body: { id: name, name, value, activeValue: inForce, inDb, source } };
   }
 
   /** Gives a registration token its outputs; the server signs them anew every year. */
@@ -291,10 +361,22 @@ export class FakeRancher {
     if (method === "DELETE") {
       const forbidden = ["apikeys", "hosts", "registrationtokens"].includes(collection);
       if (forbidden && doc.state !== "inactive") return refusal(405, "Method not allowed");
+      const user = this.users.get(id);
+      if (user !== undefined) {
+        const message = `Certificate is in use by load balancer services: ${user}`;
+        return {
+          status: 405,
+          body: { type: "error", status: 405, code: "InvalidAction", message },
+        };
+      }
       if (doc.state !== "removed") this.pass(doc, "removing", "removed");
     } else if (method === "PUT") {
       // Like the real server, a launch config is dropped without a word.
       Object.assign(doc, { ...body, launchConfig: doc["launchConfig"] });
+      if (collection === "certificates") {
+        Object.assign(doc, readOut(body));
+        this.pass(doc, "updating-active", "active");
+      }
       if (PREFIX[collection] === "1s") {
         this.pass(doc, "updating-active", "active");
         this.run(doc);
@@ -305,6 +387,10 @@ export class FakeRancher {
 
   private act(doc: Doc, action: string, body: Record<string, unknown>): Answer {
     const service = PREFIX[doc.type] === "1s";
+    if (action === "setmembers") {
+      this.setMembers(doc.id, body["members"] as object[]);
+      return { status: 202, body };
+    }
     const from: Record<string, string[]> = {
       activate: ["inactive"],
       deactivate: ["active", "registering", "reconnecting", "disconnected"],
@@ -358,13 +444,22 @@ export class FakeRancher {
     if (next !== undefined) doc.state = next;
   }
 
-  private view(doc: Doc): Record<string, unknown> {
+  private view(doc: Doc, fresh = false): Record<string, unknown> {
     return {
       ...doc,
+      ...(doc.type === "certificates" && !fresh ? { key: null } : {}),
       secret: undefined,
       transitioning: /ing$|^updating/.test(doc.state) && doc.state !== "running" ? "yes" : "no",
     };
   }
+}
+
+/** What the server reads out of a certificate. */
+function readOut({ cert }: Record<string, unknown>): Record<string, unknown> {
+  if (typeof cert !== "string") return {};
+  const { subject, issuer, serialNumber, fingerprint } = new X509Certificate(cert);
+  const CN = /CN=(.*)/.exec(subject)?.[1];
+  return { CN, issuer, serialNumber, certFingerprint: fingerprint, algorithm: "SHA256withRSA" };
 }
 
 function refusal(status: number, code: string, fieldName: string | null = null): Answer {

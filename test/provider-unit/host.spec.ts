@@ -1,4 +1,5 @@
 import * as assert from "node:assert/strict";
+import { UNKNOWN } from "../../rancher/plugin/types";
 import { host } from "../../rancher/resources/host";
 import type { Doc, Request } from "./fakeRancher";
 import { call, failure, first, URN, withServer } from "./support";
@@ -30,6 +31,7 @@ describe("Host", () => {
         environmentId: "1a1",
         hostname: "agent-0",
         agentIpAddress: "10.0.0.5",
+        hostLabels: { instance: "i-1" },
         state: "active",
       });
       assert.match(String(operation.lines[0]), /host labelled instance=i-1.*none of 0 hosts/);
@@ -186,6 +188,14 @@ describe("Host", () => {
       assert.equal(doc.state, "removed");
     });
 
+    it("GIVEN a replacement found the very same machine THEN it stays", async () => {
+      const doc = machine();
+      await host.create(context.client, { matchAddress: "10.0.0.5" }, call());
+      await remove(doc.id);
+      assert.deepEqual(writes(), []);
+      assert.equal(doc.state, "active");
+    });
+
     it("GIVEN it is gone THEN nothing is written", async () => {
       const doc = machine({ state: "removed" });
       await remove(doc.id);
@@ -208,11 +218,74 @@ describe("Host", () => {
     });
   });
 
-  it("check: needs at least one label", () => {
-    const { problems } = host.check({ matchLabels: {} }, undefined, { urn: URN });
-    assert.deepEqual(
-      problems.map((p) => p.path),
-      ["matchLabels"],
-    );
+  describe("diff of what it is matched by", () => {
+    const old = { agentIpAddress: "10.0.0.5", hostLabels: { instance: "i-1", zone: "a" } };
+    const rows: [object, object, object][] = [
+      [inputs, { matchLabels: { instance: "i-1", zone: "a" } }, { "matchLabels.zone": "update" }],
+      [inputs, { matchLabels: { instance: "i-2" } }, { "matchLabels.instance": "replace" }],
+      [inputs, { matchLabels: { instance: UNKNOWN } }, { "matchLabels.instance": "replace" }],
+      [inputs, { matchAddress: "10.0.0.5" }, { matchLabels: "update", matchAddress: "update" }],
+      [inputs, { matchAddress: "10.0.0.6" }, { matchLabels: "replace", matchAddress: "replace" }],
+      [{ matchAddress: "10.0.0.5" }, inputs, { matchLabels: "update", matchAddress: "update" }],
+    ];
+    for (const [before, after, changes] of rows) {
+      it(`${JSON.stringify(before)} -> ${JSON.stringify(after)}: ${JSON.stringify(changes)}`, () => {
+        const args = { id: "1h1", oldInputs: { ...before }, old, inputs: { ...after } };
+        assert.deepEqual(host.diff(args).changes, changes);
+      });
+    }
   });
+
+  it("GIVEN an address THEN the host with it is taken", async () => {
+    const operation = call();
+    machine({ agentIpAddress: "10.0.0.6" });
+    setTimeout(() => machine({ agentIpAddress: "10.0.0.7" }), 200);
+    const wanted = { matchAddress: "10.0.0.7" };
+    const { id } = await host.create(context.client, wanted, operation);
+    assert.equal(id, "1h2");
+    assert.match(String(operation.lines[0]), /a host with address 10.0.0.7.*none of 1 hosts has/);
+  });
+
+  it("is imported with its address, name and description", async () => {
+    const doc = machine({ name: "front", description: "d" });
+    const known = { id: doc.id, inputs: {}, outputs: {} };
+    const found = await host.read(context.client, known, call());
+    assert.deepEqual(found?.inputs, {
+      matchAddress: "10.0.0.5",
+      name: "front",
+      description: "d",
+    });
+    doc["agentIpAddress"] = null;
+    const other = await host.read(context.client, known, call());
+    assert.deepEqual(other?.inputs["matchLabels"], { instance: "i-1" });
+  });
+
+  it("GIVEN a silent agent THEN read says so, and finds nothing to change", async () => {
+    const doc = machine({ state: "disconnected" });
+    const operation = call();
+    const found = await host.read(context.client, { id: doc.id, inputs, outputs: {} }, operation);
+    assert.deepEqual(found?.inputs, inputs);
+    assert.deepEqual(operation.lines, ["host 1h1 (agent-0) is disconnected"]);
+  });
+
+  const checks: [string, object, string[]][] = [
+    ["labels", inputs, []],
+    ["address", { matchAddress: "10.0.0.5" }, []],
+    ["unknown labels", { matchLabels: UNKNOWN }, []],
+    ["neither", {}, ["matchLabels"]],
+    ["both", { ...inputs, matchAddress: "10.0.0.5" }, ["matchAddress"]],
+    ["no label", { matchLabels: {} }, ["matchLabels"]],
+    ["labels as a list", { matchLabels: ["a"] }, ["matchLabels"]],
+    ["a name as address", { matchAddress: "m1" }, ["matchAddress"]],
+    ["a number as address", { matchAddress: 5 }, ["matchAddress"]],
+  ];
+  for (const [what, given, expected] of checks) {
+    it(`check: ${what} -> ${expected.join(", ") || "nothing"}`, () => {
+      const { problems } = host.check({ ...given }, undefined, { urn: URN });
+      assert.deepEqual(
+        problems.map(({ path }) => path),
+        expected,
+      );
+    });
+  }
 });

@@ -9,7 +9,12 @@ import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { type JavaScriptValue, Struct } from "google-protobuf/google/protobuf/struct_pb";
 import { diffInputs, formatPath, parsePath } from "../../rancher/plugin/diff";
 import { PartialFailure, type Server, startServer } from "../../rancher/plugin/serve";
-import { type Props, type ProviderDefinition, UNKNOWN } from "../../rancher/plugin/types";
+import {
+  InvalidArguments,
+  type Props,
+  type ProviderDefinition,
+  UNKNOWN,
+} from "../../rancher/plugin/types";
 import { UNKNOWN_SENTINEL } from "../../rancher/plugin/values";
 
 const SIGNATURE = "4dabf18193072939515e22adb298388d";
@@ -35,7 +40,16 @@ const definition: ProviderDefinition<Client> = {
     config["url"] === "bad" ? [{ path: "url", reason: "is not a URL" }] : [],
   configure: (config) => ({ config }),
   functions: {
-    "pkg:index:echo": (client, args) => Promise.resolve({ ...args, config: client.config }),
+    "pkg:index:echo": (client, args) =>
+      Promise.resolve({ ...args, said: `say ${String(args["key"])}`, config: client.config }),
+    "pkg:index:refuse": (_, args) => {
+      const reason = `is wrong with ${String(args["key"])}`;
+      if (args["a"] === undefined) throw new Error(`no a, but ${String(args["key"])}`);
+      throw new InvalidArguments([
+        { path: "a", reason },
+        { path: "b.c", reason: "is missing" },
+      ]);
+    },
   },
   resources: {
     "pkg:index:Thing": {
@@ -121,6 +135,13 @@ describe("provider server", () => {
       () => assert.fail("should have failed"),
       (error: unknown) => error as grpc.ServiceError,
     );
+  }
+
+  async function invoke(name: string, args: Props): Promise<rpc.InvokeResponse> {
+    const request = new rpc.InvokeRequest();
+    request.setTok(`pkg:index:${name}`);
+    request.setArgs(struct(args));
+    return call<rpc.InvokeResponse>("invoke", request);
   }
 
   async function configure(config: Props): Promise<void> {
@@ -219,6 +240,23 @@ describe("provider server", () => {
     });
     assert.equal(response.getFailuresList()[0]?.getReason(), "bad, with [secret]");
   });
+
+  for (const [what, size, name] of [
+    ["a value", -1, "size"],
+    // The engine shows the value of the property that a failure names.
+    ["a secret", secret(-1), '["size"]'],
+  ] as const) {
+    it(`GIVEN ${what} that is wrong WHEN checked THEN the failure names ${name}`, async () => {
+      const request = new rpc.CheckRequest();
+      request.setUrn(urn);
+      request.setNews(struct({ size }));
+      const response = await call<rpc.CheckResponse>("check", request);
+      assert.deepEqual(
+        response.getFailuresList().map((f) => f.getProperty()),
+        [name],
+      );
+    });
+  }
 
   for (const [name, given, expected] of [
     ["at the same path", { a: { b: secret("x") } }, { a: { b: secret("x") } }],
@@ -400,16 +438,36 @@ describe("provider server", () => {
   });
 
   it("GIVEN a function WHEN invoked THEN it answers, and secret arguments stay secret", async () => {
-    const request = new rpc.InvokeRequest();
-    request.setTok("pkg:index:echo");
-    request.setArgs(struct({ a: 1, key: secret("k") }));
-    const response = await call<rpc.InvokeResponse>("invoke", request);
+    const response = await invoke("echo", { a: 1, key: secret("hunter2hunter2") });
     assert.deepEqual(json(response.getReturn()), {
       a: 1,
-      key: secret("k"),
+      key: secret("hunter2hunter2"),
+      said: secret("say hunter2hunter2"),
       config: { url: "http://x" },
     });
+    assert.deepEqual(response.getFailuresList(), []);
   });
+
+  it("GIVEN wrong arguments WHEN a function is invoked THEN all its problems come as failures, without secrets", async () => {
+    const response = await invoke("refuse", { a: 1, key: secret("hunter2hunter2") });
+    assert.deepEqual(
+      response.getFailuresList().map((f) => [f.getProperty(), f.getReason()]),
+      [
+        ["a", "is wrong with [secret]"],
+        ["b.c", "is missing"],
+      ],
+    );
+  });
+
+  for (const [token, args, message] of [
+    ["refuse", { key: secret("hunter2hunter2") }, /^no a, but \[secret\]$/],
+    ["echo", { a: UNKNOWN_SENTINEL }, /pkg:index:echo was called with unknown arguments/],
+    ["nothing", {}, /the pkg provider has no function pkg:index:nothing/],
+  ] as const) {
+    it(`GIVEN ${token} with ${Object.keys(args).join(", ") || "nothing"} WHEN it fails THEN the error says ${message.source}`, async () => {
+      assert.match((await failure(invoke(token, args))).details, message);
+    });
+  }
 });
 
 describe("input diff", () => {

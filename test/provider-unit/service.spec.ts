@@ -93,6 +93,25 @@ describe("Service", () => {
       });
     }
 
+    it("GIVEN a killed run made one with more THEN the next one has what is declared now, and no more", async () => {
+      const { server, client } = context;
+      const killed = call();
+      server.fault = (r) => {
+        if (r.method === "POST") killed.controller.abort();
+        return undefined;
+      };
+      const more = { description: "old", metadata: { a: 1 }, retainIp: true };
+      const richer = { ...launchConfig, tty: true };
+      await failure(service.create(client, { ...inputs, ...more, launchConfig: richer }, killed));
+      server.fault = () => undefined;
+      const { id } = await service.create(client, inputs, call());
+      const { description, metadata, retainIp, ...doc } = server.docs.get(id) as Doc;
+      assert.deepEqual([description, metadata, retainIp], [null, null, null]);
+      const { type: _, version: __, ...config } = doc["launchConfig"] as Props;
+      assert.deepEqual(config, launchConfig);
+      assert.equal(server.all("services").length, 1);
+    });
+
     it("GIVEN somebody else's service of that name THEN it is left alone", async () => {
       const { server, client } = context;
       server.add("services", { name: "WEB", stackId: "1st1" });
@@ -116,7 +135,7 @@ describe("Service", () => {
       assert.equal(error.state.id, "1s1");
       assert.match(
         error.message,
-        /gave up after 1 s.*service web \(1s1\) to run: activating \(host needs ports/,
+        /gave up after \d s.*service web \(1s1\) to run: activating \(host needs ports/,
       );
     });
 
@@ -307,10 +326,40 @@ describe("Service", () => {
       ["stackId", { stackId: "1st2" }, { stackId: "replace" }],
       ["environmentId", { environmentId: "1a7" }, { environmentId: "replace" }],
       ["metadata", { metadata: { a: 1 } }, { metadata: "update" }],
+      ["scalePolicy", { scalePolicy: { min: 1 } }, { scalePolicy: "update" }],
+      ["serviceLinks", { serviceLinks: [{ serviceId: "1s9" }] }, { serviceLinks: "update" }],
+      ["retainIp", { retainIp: true }, { retainIp: "update" }],
+      ["selectorLink", { selectorLink: "a=b" }, { selectorLink: "update" }],
+      ["no address", { assignServiceIpAddress: false }, { assignServiceIpAddress: "update" }],
+      [
+        "a sidekick",
+        { secondaryLaunchConfigs: [{ name: "s", imageUuid: "docker:x" }] },
+        { secondaryLaunchConfigs: "update" },
+      ],
+      [
+        "a label",
+        { launchConfig: { ...launchConfig, labels: { a: "b" } } },
+        { "launchConfig.labels": "update" },
+      ],
     ];
     for (const [what, news, changes] of rows) {
       it(`${what} -> ${JSON.stringify(changes)}`, () => {
         assert.deepEqual(diff(news), { changes, deleteBeforeReplace: false });
+      });
+    }
+    // A name is unique in its stack, so the old one goes first.
+    const fixed: [string, Props, Props][] = [
+      ["an address", { assignServiceIpAddress: true }, { assignServiceIpAddress: "replace" }],
+      ["another address", { vip: "10.0.0.1" }, { vip: "replace" }],
+      [
+        "one on every host",
+        { launchConfig: { ...launchConfig, labels: { "io.rancher.scheduler.global": "true" } } },
+        { "launchConfig.labels": "replace" },
+      ],
+    ];
+    for (const [what, news, changes] of fixed) {
+      it(`${what} -> ${JSON.stringify(changes)}, the old one first`, () => {
+        assert.deepEqual(diff(news), { changes, deleteBeforeReplace: true });
       });
     }
     it("a replaced service with published ports goes before the new one comes", () => {
@@ -400,6 +449,35 @@ describe("LoadBalancer", () => {
     assert.deepEqual(full["labels"], { ...injected, tier: "edge" });
     assert.deepEqual(full["healthCheck"], { port: 42 });
   });
+
+  for (const port of [42, 8080]) {
+    it(`GIVEN its own health check on port ${port} is declared no more THEN the server's stands in`, async () => {
+      const doc = await made();
+      const healthCheck = { port, interval: 500 };
+      Object.assign(doc["launchConfig"] as object, { healthCheck });
+      const oldInputs = { ...lb, launchConfig: { ...lb.launchConfig, healthCheck } };
+      await loadBalancer.update?.(
+        context.client,
+        { id: doc.id, oldInputs, old: {}, inputs: lb },
+        call(),
+      );
+      assert.deepEqual((doc["launchConfig"] as Props)["healthCheck"], {
+        ...{ port: 42, interval: 2_000, responseTimeout: 2_000 },
+        ...{ healthyThreshold: 2, unhealthyThreshold: 3 },
+        ...{ initializingTimeout: 60_000, reinitializingTimeout: 60_000 },
+      });
+    });
+  }
+
+  it("GIVEN fields that name sidekicks THEN they are refused, for it has none", () => {
+    const fields = { networkLaunchConfig: "side", dataVolumesFromLaunchConfigs: ["side"] };
+    const given = { ...lb, launchConfig: { ...lb.launchConfig, ...fields } };
+    const { problems } = loadBalancer.check(given, undefined, { urn: URN });
+    assert.deepEqual(
+      problems.map(({ path }) => path),
+      ["launchConfig.networkLaunchConfig", "launchConfig.dataVolumesFromLaunchConfigs"],
+    );
+  });
 });
 
 describe("Stack", () => {
@@ -439,19 +517,31 @@ describe("Stack", () => {
     assert.match(error.message, /named "site" \(1st1\) that this program did not make/);
   });
 
-  it("GIVEN it fails THEN the error has the server's message", async () => {
+  it("GIVEN it fails THEN it is removed, and the error has the server's message", async () => {
     const { server, client } = context;
     server.fault = (r) => {
       const [doc] = server.all("stacks");
-      if (r.method === "GET" && doc !== undefined) {
+      if (r.method === "GET" && doc?.state === "activating") {
         server.pass(doc, "error");
         doc["transitioningMessage"] = "bad yaml";
       }
       return undefined;
     };
     const error = await failure(stack.create(client, site, call()));
-    assert.ok(error instanceof PartialFailure);
+    assert.ok(!(error instanceof PartialFailure));
     assert.match(error.message, /stack 1st1 failed: error \(bad yaml\)/);
+    assert.deepEqual(server.all("stacks"), []);
+  });
+
+  it("GIVEN a broken-off run left a failed one THEN it makes way for another", async () => {
+    const { server, client } = context;
+    const { id } = await stack.create(client, site, call());
+    (server.docs.get(id) as Doc).state = "error";
+    const seen = await stack.read(client, { id, inputs: site, outputs: {} }, call());
+    assert.equal(seen, undefined);
+    const again = await stack.create(client, site, call());
+    assert.notEqual(again.id, id);
+    assert.equal(server.all("stacks").length, 1);
   });
 
   it("check", () => {

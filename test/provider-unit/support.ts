@@ -1,4 +1,5 @@
 /** What the provider's unit tests share. */
+import * as assert from "node:assert/strict";
 import { Client, type Credentials } from "../../rancher/client/client";
 import type { Call } from "../../rancher/plugin/types";
 import { FakeRancher, type Fault, type Request } from "./fakeRancher";
@@ -68,4 +69,53 @@ export function first(
     left -= 1;
     return fault;
   };
+}
+
+/**
+ * Runs something over and over on the same server, each time with one request more before everything
+ * ends, until it ends well. `after` gets what came of each run: an error or its result.
+ */
+export async function endedAnywhere(
+  server: FakeRancher,
+  fault: "drop" | "lose",
+  run: (operation: TestCall) => Promise<unknown>,
+  after: (ended: unknown) => Promise<void>,
+): Promise<void> {
+  for (let dead = 1; dead < 40; dead++) {
+    let count = 0;
+    const operation = call(5);
+    server.fault = () => {
+      count += 1;
+      if (count < dead) return undefined;
+      operation.controller.abort();
+      return fault;
+    };
+    const ended = await run(operation).catch((error: unknown) => error);
+    server.fault = () => undefined;
+    await after(ended);
+    if (!(ended instanceof Error)) return;
+  }
+  throw new Error("the run has more requests than this test tries");
+}
+
+/** Tests that a thing counts as gone in these states, and for these answers of the server. */
+export function goneWhen(
+  states: readonly string[],
+  context: { readonly server: FakeRancher },
+  make: () => Promise<{ readonly id: string; read(): Promise<unknown> }>,
+): void {
+  for (const state of states) {
+    it(`GIVEN ${state} THEN it is gone`, async () => {
+      const { id, read } = await make();
+      Object.assign(context.server.docs.get(id) as object, { state });
+      assert.equal(await read(), undefined);
+    });
+  }
+  for (const status of [403, 404]) {
+    it(`GIVEN ${status} THEN it is gone`, async () => {
+      const { read } = await make();
+      context.server.fault = () => ({ status });
+      assert.equal(await read(), undefined);
+    });
+  }
 }
