@@ -5,7 +5,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { clone, currentLab } from "../../lab/env";
 import { cliFolder } from "../../lab/toolchain";
-import { type Declaration, DECLARATION_FILE } from "./declaration";
+import { DECLARATION_FILE } from "./matrix/declaration";
 
 /** Result of one CLI run; `code` is null when it was killed. */
 export interface Ran {
@@ -15,8 +15,16 @@ export interface Ran {
   readonly output: string;
 }
 
-/** What a preview plans, by Pulumi name: `create`, `delete` or `update` with the changed paths. */
-export type Plan = Readonly<Record<string, string>>;
+/** What a preview plans for one resource. */
+export interface Step {
+  /** `create`, `update`, `replace`, `delete`, … */
+  readonly op: string;
+  /** Changed property path -> `add`, `update`, `delete` or one of these with `-replace`. */
+  readonly paths: Readonly<Record<string, string>>;
+}
+
+/** What is imported: Pulumi name -> type token and id. */
+export type Imports = Readonly<Record<string, readonly [type: string, id: string]>>;
 
 /** What is read of a stack's state. */
 export interface State {
@@ -43,6 +51,15 @@ function findCli(): string {
   );
 }
 
+/** What was printed as JSON; nothing when it is none. */
+function readJson(text: string): object {
+  try {
+    return JSON.parse(text) as object;
+  } catch {
+    return {};
+  }
+}
+
 /** One stack, from nothing. */
 export class Engine {
   /** Everything any run printed: no secret may ever be in it. */
@@ -50,6 +67,8 @@ export class Engine {
   /** Holds the project, the backend and Pulumi's home. */
   readonly folder: string;
   private readonly cli = findCli();
+  /** Declarations of single runs. */
+  private ownFiles = 0;
   private readonly running = new Set<ChildProcess>();
   /** The tests were told to end, and their hooks do not run. */
   private readonly onSignal = (): void => {
@@ -57,15 +76,20 @@ export class Engine {
     process.exit(1);
   };
 
-  constructor() {
-    // As deep in the clone as the program's own folder, so that Pulumi.yaml finds the provider.
+  /**
+   * @param program folder with `Pulumi.yaml` and `index.ts`.
+   */
+  constructor(program: string) {
+    // In the clone, so that the program finds its packages.
     fs.mkdirSync(path.join(clone, ".lab"), { recursive: true });
     this.folder = fs.mkdtempSync(path.join(clone, ".lab", "provider-test-"));
-    const program = path.join(clone, "test", "provider", "program");
     // Its configuration file would be written beside Pulumi.yaml.
     fs.mkdirSync(this.project);
     fs.mkdirSync(path.join(this.folder, "backend"));
-    fs.copyFileSync(path.join(program, "Pulumi.yaml"), path.join(this.project, "Pulumi.yaml"));
+    const settings = fs.readFileSync(path.join(program, "Pulumi.yaml"), "utf8");
+    // The provider's path is relative to the program's own folder.
+    const found = settings.replace(/(?<=^ +path: ).*/gm, (to) => path.resolve(program, to));
+    fs.writeFileSync(path.join(this.project, "Pulumi.yaml"), found);
     fs.symlinkSync(path.join(program, "index.ts"), path.join(this.project, "index.ts"));
     for (const signal of SIGNALS) process.once(signal, this.onSignal);
   }
@@ -79,13 +103,26 @@ export class Engine {
     return path.join(this.folder, "declaration.json");
   }
 
+  private ownFile(): string {
+    return path.join(this.folder, `declaration-${this.ownFiles++}.json`);
+  }
+
   /** What the program declares from now on. */
-  declare(declaration: Declaration): void {
+  declare(declaration: object): void {
     fs.writeFileSync(this.declarationFile, JSON.stringify(declaration, undefined, 2));
   }
 
-  /** Starts the CLI in a process group of its own. */
-  start(args: readonly string[]): { readonly pid: number; readonly ended: Promise<Ran> } {
+  /**
+   * Starts the CLI in a process group of its own.
+   *
+   * @param declaration what the program declares in this run only. @default what {@link declare} said
+   */
+  start(
+    args: readonly string[],
+    declaration?: object,
+  ): { readonly pid: number; readonly ended: Promise<Ran> } {
+    const declarationFile = declaration === undefined ? this.declarationFile : this.ownFile();
+    if (declaration !== undefined) fs.writeFileSync(declarationFile, JSON.stringify(declaration));
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("PULUMI_"));
     const child = spawn(this.cli, [...args, ...COMMON], {
       cwd: this.project,
@@ -98,7 +135,7 @@ export class Engine {
         PULUMI_CONFIG_PASSPHRASE: "test",
         PULUMI_SKIP_UPDATE_CHECK: "true",
         PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
-        [DECLARATION_FILE]: this.declarationFile,
+        [DECLARATION_FILE]: declarationFile,
       },
     });
     this.running.add(child);
@@ -153,26 +190,50 @@ export class Engine {
     return output;
   }
 
-  /** What a preview plans, without what stays the same. */
-  async plan(...args: string[]): Promise<Plan> {
-    const preview = JSON.parse(await this.run("preview", "--json", ...args)) as {
-      steps?: { op: string; urn: string; detailedDiff?: Record<string, unknown> | null }[];
+  /** What a preview plans, by Pulumi name, without what stays the same. */
+  async steps(...args: string[]): Promise<Record<string, Step>> {
+    const { code, stdout, output } = await this.tryRun("preview", "--json", ...args);
+    const preview = readJson(stdout) as {
+      steps?: {
+        op: string;
+        urn: string;
+        detailedDiff?: Record<string, { kind: string }> | null;
+      }[];
+      diagnostics?: { urn?: string; message: string; severity: string }[];
     };
-    const planned = (preview.steps ?? [])
-      .filter((step) => !["same", "read", "refresh"].includes(step.op))
-      .map((step): [string, string] => {
-        const name = step.urn.split("::").pop() ?? "";
-        const paths = Object.keys(step.detailedDiff ?? {}).sort();
-        return [name, [step.op, ...paths].join(" ")];
-      });
-    // A replacement is three steps; the first names what causes it.
-    return Object.fromEntries(planned.reverse());
+    if (code !== 0) {
+      const errors = (preview.diagnostics ?? []).filter(({ severity }) => severity === "error");
+      const said = errors.map(({ urn = "", message }) => `${urn}: ${message}`).join("\n");
+      throw new Error(`pulumi preview ${args.join(" ")} exited ${code}\n${said || output}`);
+    }
+    const planned: Record<string, Step> = {};
+    for (const { op, urn, detailedDiff } of preview.steps ?? []) {
+      if (["same", "read", "refresh"].includes(op)) continue;
+      const name = urn.split("::").pop() ?? "";
+      const before = planned[name];
+      const paths = Object.entries(detailedDiff ?? {}).map(([key, { kind }]) => [key, kind]);
+      // A replacement is three steps, of which not all name what causes it.
+      planned[name] = {
+        op: before === undefined ? op : "replace",
+        paths: { ...before?.paths, ...(Object.fromEntries(paths) as Record<string, string>) },
+      };
+    }
+    return planned;
   }
 
   /** Imports things, by their Pulumi names, with the provider named `closed`. */
-  async import(
-    things: Readonly<Record<string, readonly [type: string, id: string]>>,
-  ): Promise<void> {
+  async import(things: Imports): Promise<void> {
+    await this.run(...(await this.importing(things)));
+  }
+
+  /** An import that has to fail; returns what it said. */
+  async failingImport(things: Imports): Promise<string> {
+    const { code, output } = await this.tryRun(...(await this.importing(things)));
+    assert.notEqual(code, 0, `import did not fail:\n${output}`);
+    return output;
+  }
+
+  private async importing(things: Imports): Promise<string[]> {
     const { resources } = await this.state();
     const closed = resources.find(({ urn }) => urn.endsWith("::closed"));
     const list = Object.entries(things).map(([name, [type, id]]) => ({
@@ -183,15 +244,8 @@ export class Engine {
     }));
     const file = path.join(this.folder, "import.json");
     fs.writeFileSync(file, JSON.stringify({ nameTable: { closed: closed?.urn }, resources: list }));
-    await this.run(
-      "import",
-      "--file",
-      file,
-      "--yes",
-      "--skip-preview",
-      "--protect=false",
-      "--generate-code=false",
-    );
+    const quiet = ["--yes", "--skip-preview", "--protect=false", "--generate-code=false"];
+    return ["import", "--file", file, ...quiet];
   }
 
   /** The stack's state. */
@@ -214,7 +268,7 @@ export class Engine {
       if (!/^\d+$/.test(name) || Number(name) === process.pid) return [];
       try {
         const environment = fs.readFileSync(`/proc/${name}/environ`, "utf8");
-        return environment.includes(this.declarationFile) ? [Number(name)] : [];
+        return environment.includes(this.folder) ? [Number(name)] : [];
       } catch {
         return []; // It has ended meanwhile, or is not ours to look at.
       }
@@ -226,7 +280,7 @@ export class Engine {
     const all = fs.readdirSync(this.folder, { recursive: true, withFileTypes: true });
     return all
       .map((entry) => path.join(entry.parentPath, entry.name))
-      .filter((file) => file !== this.declarationFile && fs.statSync(file).isFile())
+      .filter((file) => !/declaration(-\d+)?\.json$/.test(file) && fs.statSync(file).isFile())
       .map((file): [string, string] => [file, fs.readFileSync(file, "utf8")]);
   }
 

@@ -2,75 +2,63 @@
 import * as pulumi from "@pulumi/pulumi";
 import { readFileSync } from "node:fs";
 import * as rancher from "../../../rancher";
-import { type Declaration, DECLARATION_FILE } from "../declaration";
+import {
+  type Call,
+  type Declaration,
+  DECLARATION_FILE,
+  type Reference,
+  type SecretValue,
+} from "../matrix/declaration";
 
-const declared = JSON.parse(
-  readFileSync(process.env[DECLARATION_FILE] ?? "", "utf8"),
-) as Declaration;
-const { url, password } = declared;
+type Lookup = (args: unknown, opts: object) => pulumi.Output<unknown>;
+type Constructor = new (name: string, args: unknown, opts: object) => pulumi.CustomResource;
 
-const open = new rancher.Provider("open", { url });
-const access = new rancher.AccessControl("access", { password }, { provider: open });
-const provider = new rancher.Provider("closed", {
-  url,
-  accessKey: access.accessKey,
-  secretKey: access.secretKey,
-});
+const file = process.env[DECLARATION_FILE] ?? "";
+const { url, resources, outputs: wanted } = JSON.parse(readFileSync(file, "utf8")) as Declaration;
 
-const token = new rancher.RegistrationToken(
-  "agents",
-  { description: declared.tokenDescription },
-  { provider },
-);
-const hosts = each(declared.hosts, (name, args) => new rancher.Host(name, args, { provider }));
-const stacks = each(declared.stacks, (name, args) => new rancher.Stack(name, args, { provider }));
+const made: Record<string, pulumi.CustomResource> = {};
+const providers: Record<string, rancher.Provider> = { open: new rancher.Provider("open", { url }) };
 
-const services = each(declared.services, (name, service) => {
-  const { stack, args, secretEnvironment, timeouts } = service;
-  const launchConfig = args["launchConfig"] as { environment?: Record<string, unknown> };
-  const secrets: Record<string, unknown> = each(secretEnvironment ?? {}, secret);
-  const environment = { ...launchConfig.environment, ...secrets };
-  const given = {
-    ...args,
-    stackId: named(stacks, stack).id,
-    launchConfig: { ...launchConfig, environment },
-  } as unknown as rancher.ServiceArgs;
-  return new rancher.Service(name, given, {
-    provider,
-    dependsOn: Object.values(hosts),
+for (const [name, { type, args, provider = "closed", after = [], timeouts }] of Object.entries(
+  resources,
+)) {
+  const Made = (rancher as unknown as Record<string, Constructor | undefined>)[type];
+  if (Made === undefined) throw new Error(`there is no resource named ${type}`);
+  made[name] = new Made(name, resolved(args), {
+    provider: providers[provider] ?? withKey(provider),
+    dependsOn: after.map(named),
     customTimeouts: timeouts,
   });
-});
-
-each(declared.loadBalancers, (name, { stack, args, portRules, timeouts }) => {
-  const rules = portRules.map(({ service, ...rule }) => ({
-    ...rule,
-    serviceId: named(services, service).id,
-  }));
-  const given = {
-    ...args,
-    stackId: named(stacks, stack).id,
-    lbConfig: { portRules: rules },
-  } as unknown as rancher.LoadBalancerArgs;
-  return new rancher.LoadBalancer(name, given, { provider, customTimeouts: timeouts });
-});
-
-function each<T, R>(table: Record<string, T>, make: (name: string, value: T) => R) {
-  return Object.fromEntries(Object.entries(table).map(([name, v]) => [name, make(name, v)]));
 }
 
-function named<T>(made: Record<string, T>, name: string): T {
+/** A provider with the key of `access`, made when the first resource needs it. */
+function withKey(name: string): rancher.Provider {
+  const { accessKey, secretKey } = named("access") as rancher.AccessControl;
+  return (providers[name] ??= new rancher.Provider(name, { url, accessKey, secretKey }));
+}
+
+function named(name: string): pulumi.CustomResource {
   const found = made[name];
   if (found === undefined) throw new Error(`${name} is not declared`);
   return found;
 }
 
-function secret(_: string, value: string): pulumi.Output<string> {
-  return pulumi.secret(value);
+/** The value with references and secrets in place. */
+function resolved(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(resolved);
+  if (value === null || typeof value !== "object") return value;
+  if ("$secret" in value) return pulumi.secret((value as SecretValue).$secret);
+  if ("$call" in value) {
+    const [name, args] = (value as Call).$call;
+    const look = (rancher as unknown as Record<string, Lookup | undefined>)[`${name}Output`];
+    if (look === undefined) throw new Error(`there is no function named ${name}`);
+    return look(resolved(args), { provider: withKey("closed") });
+  }
+  if ("$ref" in value) {
+    const [name, output] = (value as Reference).$ref;
+    return (named(name) as unknown as Record<string, unknown>)[output];
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, v]) => [key, resolved(v)]));
 }
 
-export const accessKey = access.accessKey;
-export const secretKey = access.secretKey;
-export const registrationUrl = token.registrationUrl;
-export const serviceIds = each(services, (_, service) => service.id);
-export const hostnames = each(hosts, (_, host) => host.hostname);
+export const outputs = resolved(wanted);

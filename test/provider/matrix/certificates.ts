@@ -1,0 +1,76 @@
+/**
+ * Self-signed certificates, valid for a hundred years, with keys that open nothing but the tests.
+ * Made with `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 36500`.
+ */
+
+/** A certificate and its key, as PEM. */
+export interface Pair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** For `blog1.example.com`, `blog2.example.com` and `blog3.example.com`. */
+export const pairs: readonly [Pair, Pair, Pair] = [
+  {
+    cert: `-----BEGIN CERTIFICATE-----
+MIIBrTCCAVOgAwIBAgIUIopM6CXxuBiSa/RVUfLM/ALOvFkwCgYIKoZIzj0EAwIw
+HDEaMBgGA1UEAwwRYmxvZzEuZXhhbXBsZS5jb20wIBcNMjYxMTIzMTM0OTE2WhgP
+MjEyNjEwMzAxMzQ5MTZaMBwxGjAYBgNVBAMMEWJsb2cxLmV4YW1wbGUuY29tMFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEQpt1RAEcrF5EpsA9wBn8CjEoZsiL179P
+bTLTMJlrg0TSABwiivOGqLcRTsZbvoWxtSF74RqZ9Dxy65p/eKAnJqNxMG8wHQYD
+VR0OBBYEFLksEu4FBGkLnocl2s0xf+9epguAMB8GA1UdIwQYMBaAFLksEu4FBGkL
+nocl2s0xf+9epguAMA8GA1UdEwEB/wQFMAMBAf8wHAYDVR0RBBUwE4IRYmxvZzEu
+ZXhhbXBsZS5jb20wCgYIKoZIzj0EAwIDSAAwRQIgKVzrBWXAOajcyUqKY3DROTVQ
+UmZ2etdhyPE64VOTkMACIQCZGPaw2wcxdnQ1TgHz+/qtmTpnLyubHd54kig9KYnw
+1g==
+-----END CERTIFICATE-----
+`,
+    key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgTgtfv6F0mKCTVDDa
+qfg/2dQ/NHFkx8Vhu4sPt4LJLWehRANCAARCm3VEARysXkSmwD3AGfwKMShmyIvX
+v09tMtMwmWuDRNIAHCKK84aotxFOxlu+hbG1IXvhGpn0PHLrmn94oCcm
+-----END PRIVATE KEY-----
+`,
+  },
+  {
+    cert: `-----BEGIN CERTIFICATE-----
+MIIBrTCCAVOgAwIBAgIUIn8h8KR+zagEhVIhAIc/unmBw5kwCgYIKoZIzj0EAwIw
+HDEaMBgGA1UEAwwRYmxvZzIuZXhhbXBsZS5jb20wIBcNMjYxMTIzMTM0OTE2WhgP
+MjEyNjEwMzAxMzQ5MTZaMBwxGjAYBgNVBAMMEWJsb2cyLmV4YW1wbGUuY29tMFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEgAWsrEYAdmshNXwIeTfNcIv6ESqbEz6Q
+S1HsG1homPeI+ZO3R1TG0AZOhK+EyNFHqnCuVWgz6LZsOumJqNx9I6NxMG8wHQYD
+VR0OBBYEFLqjpriYQ8uvKdaw/KCl4L+X1JzQMB8GA1UdIwQYMBaAFLqjpriYQ8uv
+Kdaw/KCl4L+X1JzQMA8GA1UdEwEB/wQFMAMBAf8wHAYDVR0RBBUwE4IRYmxvZzIu
+ZXhhbXBsZS5jb20wCgYIKoZIzj0EAwIDSAAwRQIgF24556vMH5djMga5KjsV9g2h
+FVND2YfqTQZ5nd/W8uYCIQDPoWyXlPBGbaBhcmax5+HVy0IjbZPdUrad/0RX/p7v
+ow==
+-----END CERTIFICATE-----
+`,
+    key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgFbzCJlQMypyjI7lo
+KhDDlTYX/uIYbn+nkDPQ2WBJhgehRANCAASABaysRgB2ayE1fAh5N81wi/oRKpsT
+PpBLUewbWGiY94j5k7dHVMbQBk6Er4TI0UeqcK5VaDPotmw66Ymo3H0j
+-----END PRIVATE KEY-----
+`,
+  },
+  {
+    cert: `-----BEGIN CERTIFICATE-----
+MIIBrDCCAVOgAwIBAgIUNhqWISFJubcd3CBTAh2bKV5s2d4wCgYIKoZIzj0EAwIw
+HDEaMBgGA1UEAwwRYmxvZzMuZXhhbXBsZS5jb20wIBcNMjYxMTIzMTM0OTE2WhgP
+MjEyNjEwMzAxMzQ5MTZaMBwxGjAYBgNVBAMMEWJsb2czLmV4YW1wbGUuY29tMFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEhW2TGdV8w7AhjlA+fiJS7SqwDI3eZjwt
+5w46K79nBZfeg83/jNQG7bZ0s2pDxe3SVocGhNOhv5Tptt6Aqp7+SqNxMG8wHQYD
+VR0OBBYEFIEErat7mfVZ2p0y6cRCEpR+zvlqMB8GA1UdIwQYMBaAFIEErat7mfVZ
+2p0y6cRCEpR+zvlqMA8GA1UdEwEB/wQFMAMBAf8wHAYDVR0RBBUwE4IRYmxvZzMu
+ZXhhbXBsZS5jb20wCgYIKoZIzj0EAwIDRwAwRAIgbY6hKN2E+Zsc8p24zm57iand
+L83N/YzC/2ZtbeF8G6sCIEWpejL9B3kn4Aa2ZMJqW/ij6Vk3jR9mhguEgssFsKYL
+-----END CERTIFICATE-----
+`,
+    key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg19u3r1RPH5gjlUzM
+cZrpRy7w2CsKrSrh5vntyYnrP2ShRANCAASFbZMZ1XzDsCGOUD5+IlLtKrAMjd5m
+PC3nDjorv2cFl96Dzf+M1AbttnSzakPF7dJWhwaE06G/lOm23oCqnv5K
+-----END PRIVATE KEY-----
+`,
+  },
+];
