@@ -59,7 +59,9 @@ async function destroy(lab: Lab, env: LabEnv): Promise<void> {
 async function checkEmpty(env: LabEnv): Promise<void> {
   const left = await emulatorHolds(env);
   if (left.length > 0) throw new Error(`the emulator still holds ${left.join(", ")}`);
-  say("the emulator holds no instance, group, key, address, volume, zone or VPC of ours");
+  say(
+    "the emulator holds no instance, group, key, address, volume, file system, zone or VPC of ours",
+  );
 }
 
 /** Removes the lab from the machine without asking Pulumi. Each part may be missing. */

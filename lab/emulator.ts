@@ -15,6 +15,13 @@ import {
   TerminateInstancesCommand,
 } from "@aws-sdk/client-ec2";
 import {
+  DeleteFileSystemCommand,
+  DeleteMountTargetCommand,
+  DescribeFileSystemsCommand,
+  DescribeMountTargetsCommand,
+  EFSClient,
+} from "@aws-sdk/client-efs";
+import {
   DeleteHostedZoneCommand,
   ListHostedZonesCommand,
   Route53Client,
@@ -45,7 +52,12 @@ function kindsOf(env: LabEnv): Kind[] {
     maxAttempts: 2,
   };
   const ec2 = new EC2Client(options);
+  const efs = new EFSClient(options);
   const route53 = new Route53Client(options);
+  const fileSystems = async () =>
+    ((await efs.send(new DescribeFileSystemsCommand({}))).FileSystems ?? []).map(
+      (found) => found.FileSystemId,
+    );
   return [
     {
       name: "instance",
@@ -75,6 +87,25 @@ function kindsOf(env: LabEnv): Kind[] {
           .filter((volume) => (volume.Attachments ?? []).length === 0)
           .map((volume) => volume.VolumeId),
       remove: (id) => ec2.send(new DeleteVolumeCommand({ VolumeId: id })),
+    },
+    {
+      name: "mount target",
+      type: "aws:efs/mountTarget:MountTarget",
+      list: async () => {
+        const found = (await fileSystems()).map(async (FileSystemId) =>
+          efs.send(new DescribeMountTargetsCommand({ FileSystemId })),
+        );
+        return (await Promise.all(found))
+          .flatMap(({ MountTargets = [] }) => MountTargets)
+          .map((target) => target.MountTargetId);
+      },
+      remove: (id) => efs.send(new DeleteMountTargetCommand({ MountTargetId: id })),
+    },
+    {
+      name: "file system",
+      type: "aws:efs/fileSystem:FileSystem",
+      list: fileSystems,
+      remove: (id) => efs.send(new DeleteFileSystemCommand({ FileSystemId: id })),
     },
     {
       name: "group",

@@ -79,6 +79,7 @@ class Engine:
             binds={
                 "/sys/fs/cgroup": {"bind": "/sys/fs/cgroup", "mode": "rw"},
                 str(self.lab.host_dir(instance_id)): {"bind": "/lab", "mode": "ro"},
+                str(self.lab.shares_dir): {"bind": "/lab-shares", "mode": "rw"},
                 name: {"bind": "/var/lib/docker", "mode": "rw"},
             },
             device_cgroup_rules=["b 7:* rmw"],

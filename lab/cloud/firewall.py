@@ -3,6 +3,7 @@
 Group-sourced rules match the members' private addresses and nothing else, as on AWS.
 """
 
+import ipaddress
 from typing import Any
 
 import account
@@ -41,6 +42,39 @@ def _match(rule: Any) -> list[str]:
         code = "" if last is None or last < 0 else f"/{last}"
         return ["-p", "icmp", "--icmp-type", f"{first}{code}"]
     return ["-p", protocol]
+
+
+def _covers(rule: Any, port: int) -> bool:
+    """Whether a rule speaks of a TCP port."""
+    if str(rule.ip_protocol) == "-1":
+        return True
+    first, last = _number(rule.from_port), _number(rule.to_port)
+    return str(rule.ip_protocol) == "tcp" and first is not None and first <= port <= (first if last is None else last)
+
+
+def _speaks_of(backend: Any, rule: Any, address: str) -> bool:
+    return any(
+        ipaddress.ip_address(address) in ipaddress.ip_network(peer, strict=False) for peer in _peers(backend, rule)
+    )
+
+
+def admits(backend: Any, group_ids: list[str], address: str, port: int) -> bool:
+    """Whether groups let a private address in on a TCP port."""
+    return any(
+        _covers(rule, port) and _speaks_of(backend, rule, address)
+        for group in account.all_groups(backend)
+        if group.id in group_ids
+        for rule in group.ingress_rules
+    )
+
+
+def lets_out(backend: Any, instance: Any, address: str, port: int) -> bool:
+    """Whether an instance's groups let it call a TCP port of an address."""
+    return any(
+        _covers(rule, port) and _speaks_of(backend, rule, address)
+        for group in account.groups_of(instance)
+        for rule in group.egress_rules
+    )
 
 
 def _number(port: Any) -> int | None:

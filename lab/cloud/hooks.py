@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 import moto.ec2.models.elastic_ip_addresses as eip_module
 import moto.ec2.models.elastic_network_interfaces as eni_module
-from moto.core.exceptions import ServiceException
+from moto.core.exceptions import JsonRESTError, ServiceException
 from moto.core.utils import camelcase_to_underscores, get_service_model
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend
@@ -20,11 +20,15 @@ from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.responses import EC2Response
+from moto.efs.exceptions import MountTargetNotFound
+from moto.efs.models import EFSBackend, FileSystem, MountTarget
+from moto.efs.responses import EFSResponse
 from moto.route53.responses import Route53
 from werkzeug.exceptions import HTTPException
 
 import account
 import images
+import shares
 import volumes
 from addresses import Pool
 from engine import describe
@@ -45,6 +49,7 @@ def install(lab: Lab, hosts: Hosts, pool: Pool, table: dict[str, str], consisten
     _addresses(pool)
     _networks(lab, hosts)
     _volumes(hosts)
+    _file_systems()
     _groups()
 
 
@@ -63,6 +68,7 @@ def _requests(checks: Checks, consistency: Consistency, hosts: Hosts) -> None:
         def make(original: Any) -> Any:
             def served(response: Any) -> Any:
                 with account.lock:
+                    _forget_mount_targets()
                     _request.get = response._get_param
                     consistency.check(action, response._get_param)
                     check = checks.by_action.get(action)
@@ -90,6 +96,27 @@ def _requests(checks: Checks, consistency: Consistency, hosts: Hosts) -> None:
 
         return _told(served)
 
+    def efs(action: str) -> Callable[[Any], Any]:
+        reads = action.startswith(("describe_", "list_"))
+
+        def make(original: Any) -> Any:
+            def served(response: Any) -> Any:
+                with account.lock:
+                    _forget_mount_targets()
+                    check = checks.by_action.get(action)
+                    if check is not None:
+                        check(response.efs_backend, response._get_param)
+                    if reads:
+                        return original(response)
+                    try:
+                        return original(response)
+                    finally:
+                        hosts.sync()
+
+            return _told(served, lambda reason: JsonRESTError("InternalServerError", reason))
+
+        return make
+
     for operation in get_service_model("ec2").operation_names:
         action = camelcase_to_underscores(operation)
         if hasattr(EC2Response, action):
@@ -98,10 +125,18 @@ def _requests(checks: Checks, consistency: Consistency, hosts: Hosts) -> None:
         action = camelcase_to_underscores(operation)
         if hasattr(Route53, action):
             _replace(Route53, action, route53)
+    for operation in get_service_model("efs").operation_names:
+        action = camelcase_to_underscores(operation)
+        if hasattr(EFSResponse, action):
+            _replace(EFSResponse, action, efs(action))
 
 
-def _told(serve: Any) -> Any:
-    """Turns a fault of the lab into AWS's InternalError, with the details in the cloud's log."""
+def _internal_error(reason: str) -> Exception:
+    return EC2ClientError("InternalError", reason)
+
+
+def _told(serve: Any, fault: Callable[[str], Exception] = _internal_error) -> Any:
+    """Turns a fault of the lab into AWS's own, with the details in the cloud's log."""
 
     def served(response: Any) -> Any:
         try:
@@ -110,7 +145,7 @@ def _told(serve: Any) -> Any:
             raise
         except Exception as error:
             say(f"{response._get_action()}:\n{traceback.format_exc()}")
-            raise EC2ClientError("InternalError", f"the lab's cloud failed: {error}") from error
+            raise fault(f"the lab's cloud failed: {error}") from error
 
     return served
 
@@ -309,6 +344,49 @@ def _volumes(hosts: Hosts) -> None:
         return detach
 
     _replace(EC2Backend, "detach_volume", detach_volume)
+
+
+# File systems
+
+
+def _file_systems() -> None:
+    def begins(original: Any) -> Any:
+        def create(backend: Any, *args: Any, **kwargs: Any) -> Any:
+            made = original(backend, *args, **kwargs)
+            shares.begin(made)
+            return made
+
+        return create
+
+    def delete_mount_target(_: Any) -> Any:
+        def delete(backend: Any, mount_target_id: str) -> None:
+            found = backend.mount_targets_by_id.get(mount_target_id)
+            if found is None:
+                raise MountTargetNotFound(mount_target_id)
+            shares.end(found)
+
+        return delete
+
+    def info_json(original: Any) -> Any:
+        return lambda thing: {**original(thing), "LifeCycleState": shares.state(thing)}
+
+    _replace(EFSBackend, "create_file_system", begins)
+    _replace(EFSBackend, "create_mount_target", begins)
+    _replace(EFSBackend, "delete_mount_target", delete_mount_target)
+    _replace(FileSystem, "info_json", info_json)
+    _replace(MountTarget, "info_json", info_json)
+
+
+# moto's own deletion, which is at once.
+_delete_mount_target = EFSBackend.delete_mount_target
+
+
+def _forget_mount_targets() -> None:
+    """Lets go of mount targets whose deletion has come to its end, with their interfaces and addresses."""
+    for backend, target in shares.gone():
+        _delete_mount_target(backend, target.mount_target_id)
+        # As for instances: the address is not used again while others may still know it.
+        target._subnet._unused_ips.clear()
 
 
 # Security groups

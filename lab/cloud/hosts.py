@@ -10,6 +10,7 @@ from moto.ec2.models.instances import Instance, InstanceState, StateReason
 import account
 import firewall
 import metadata
+import shares
 from addresses import Pool, Translation
 from engine import Engine, describe
 from files import say, write_if_changed
@@ -55,6 +56,7 @@ class Hosts:
         """Brings the machine to what the account says, and saves the account. Callers hold the lock."""
         self._translation.sync()
         self.volumes.sync()
+        shares.sync(self._lab)
         commands = []
         for backend in account.regions():
             for instance in account.instances(backend):
@@ -206,6 +208,7 @@ class Hosts:
         commands = []
         metadata.write(folder, backend, instance)
         write_if_changed(folder / "nameserver", f"{self._lab.internet_gateway}\n")
+        write_if_changed(folder / "shares", shares.mountable(backend, instance))
         if write_if_changed(folder / "firewall.rules", firewall.rules(backend, instance, self._lab.internet_gateway)):
             commands.append((instance.id, "lab-firewall"))
         if write_if_changed(folder / "devices", self.volumes.devices(instance.id)):

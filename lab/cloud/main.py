@@ -136,7 +136,7 @@ def clean(lab: Lab) -> None:
     engine.remove_internet()
     for name in ("cloud.state", "cloud-amis.json"):
         (lab.dir / name).unlink(missing_ok=True)
-    for name in ("hosts", "volumes"):
+    for name in ("hosts", "volumes", "shares"):
         shutil.rmtree(lab.dir / name, ignore_errors=True)
 
 

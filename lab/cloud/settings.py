@@ -40,6 +40,11 @@ class Lab:
         """The label of all Docker objects of this lab."""
         return dict([self.label])
 
+    @property
+    def shares_dir(self) -> Path:
+        """A folder for each EFS file system; every host container sees it."""
+        return self.dir / "shares"
+
     def host_image(self) -> str:
         """The image of a host that is made now: env.json changes when the hosts' sources do."""
         return str(json.loads(self.file.read_text())["hostImage"])

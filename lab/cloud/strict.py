@@ -10,8 +10,10 @@ from typing import Any, Callable
 
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.instance_types import INSTANCE_TYPES
+from moto.efs.exceptions import BadRequest, EFSError, FileSystemNotFound, SecurityGroupLimitExceeded
 
 import account
+import shares
 import volumes
 from settings import Lab
 
@@ -19,6 +21,9 @@ Get = Callable[..., Any]
 Check = Callable[[Any, Get], None]
 
 _USER_DATA_BYTES = 16384
+
+# Security groups that a mount target takes.
+_TARGET_GROUPS = 5
 
 # How long a new id stays unknown when nobody asks for it, in seconds.
 _FRESH_SECONDS = 10.0
@@ -93,6 +98,8 @@ class Checks:
             "delete_security_group": self.delete_security_group,
             "delete_vpc": self.delete_vpc,
             "detach_internet_gateway": self.detach_internet_gateway,
+            "create_mount_target": self.create_mount_target,
+            "delete_mount_target": self.delete_mount_target,
         }
 
     # Instances
@@ -244,6 +251,33 @@ class Checks:
             raise _dependency(
                 f"Network {vpc_id} has some mapped public address(es). Please unmap those before detaching the gateway."
             )
+
+    # File systems; `backend` is the region's EFS.
+
+    def create_mount_target(self, backend: Any, get: Get) -> None:
+        file_system = backend.file_systems_by_id.get(get("FileSystemId"))
+        if file_system is None:
+            raise FileSystemNotFound(get("FileSystemId"))
+        if shares.state(file_system) != "available":
+            raise _conflict("IncorrectFileSystemLifeCycleState", "The file system is not available yet.")
+        groups = get("SecurityGroups") or []
+        if len(groups) > _TARGET_GROUPS:
+            raise SecurityGroupLimitExceeded(f"A mount target takes {_TARGET_GROUPS} security groups.")
+        subnet = backend.ec2_backend.get_subnet(get("SubnetId"))
+        for group in account.all_groups(backend.ec2_backend):
+            if group.id in groups and group.vpc_id != subnet.vpc_id:
+                raise BadRequest(f"Security group {group.id} and subnet {subnet.id} belong to different networks.")
+
+    def delete_mount_target(self, backend: Any, get: Get) -> None:
+        target = backend.mount_targets_by_id.get(get("MountTargetId"))
+        if target is not None and shares.state(target) == "deleting":
+            raise _conflict("IncorrectMountTargetState", "The mount target is being deleted.")
+
+
+def _conflict(code: str, message: str) -> EFSError:
+    error = EFSError(code, message)
+    error.code = 409
+    return error
 
 
 def _vcpus(kind: str) -> int:

@@ -54,6 +54,16 @@ import {
   type _InstanceType,
 } from "@aws-sdk/client-ec2";
 import {
+  CreateFileSystemCommand,
+  CreateMountTargetCommand,
+  DeleteFileSystemCommand,
+  DeleteMountTargetCommand,
+  DescribeFileSystemsCommand,
+  DescribeMountTargetsCommand,
+  EFSClient,
+  ModifyMountTargetSecurityGroupsCommand,
+} from "@aws-sdk/client-efs";
+import {
   ChangeResourceRecordSetsCommand,
   CreateHostedZoneCommand,
   DeleteHostedZoneCommand,
@@ -63,6 +73,7 @@ import { amis } from "../../config/amis";
 
 interface Env {
   readonly id: string;
+  readonly dir: string;
   readonly dockerHost: string;
   readonly cloudUrl: string;
   readonly region: keyof typeof amis;
@@ -162,6 +173,7 @@ function id(value: string | undefined): string {
   const credentials = { accessKeyId: "lab", secretAccessKey: "lab" };
   const client = { endpoint: env.cloudUrl, region: env.region, credentials, maxAttempts: 1 };
   const ec2 = new EC2Client(client);
+  const efs = new EFSClient(client);
   const dns = new Route53Client(client);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "lab-cloud-"));
   const [first = "10", second = "0"] = env.vpcCidr?.split(".") ?? [];
@@ -598,6 +610,120 @@ function id(value: string | undefined): string {
         ec2.send(new AttachVolumeCommand({ VolumeId: far, InstanceId: a.id, Device: "/dev/sdg" })),
       );
       await ec2.send(new DeleteVolumeCommand({ VolumeId: far }));
+    });
+  });
+
+  describe("file systems", () => {
+    const targets: string[] = [];
+    let shared = "";
+    let group = "";
+    let address = "";
+
+    const mount = (seconds: number, options = "nfsvers=4.1,hard") =>
+      `sudo mkdir -p /mnt/s && sudo timeout ${seconds} mount -t nfs4 -o ${options} ${address}:/ /mnt/s`;
+    const target = (SubnetId: string, SecurityGroups = [group]) =>
+      efs.send(new CreateMountTargetCommand({ FileSystemId: shared, SubnetId, SecurityGroups }));
+    const targetState = async (MountTargetId: string) => {
+      const command = new DescribeMountTargetsCommand({ MountTargetId });
+      return (await efs.send(command)).MountTargets?.[0]?.LifeCycleState;
+    };
+    const fileSystemState = async () => {
+      const command = new DescribeFileSystemsCommand({ FileSystemId: shared });
+      return (await efs.send(command)).FileSystems?.[0]?.LifeCycleState;
+    };
+
+    before("a file system, and a group that lets in nobody", async () => {
+      const named = { GroupName: "shared", Description: "shared", VpcId: vpc };
+      group = id((await ec2.send(new CreateSecurityGroupCommand(named))).GroupId);
+      const made = await efs.send(new CreateFileSystemCommand({ CreationToken: "one" }));
+      shared = id(made.FileSystemId);
+      assert.equal(made.LifeCycleState, "creating");
+    });
+
+    it("GIVEN a new file system WHEN it gets mount targets THEN one a zone, when it is available", async () => {
+      await refuses("IncorrectFileSystemLifeCycleState", () => target(subnet));
+      await eventually("available", async () => (await fileSystemState()) === "available");
+      await refuses("SecurityGroupLimitExceeded", () =>
+        target(
+          subnet,
+          Array.from({ length: 6 }, () => group),
+        ),
+      );
+      for (const one of [subnet, otherSubnet]) {
+        const made = await target(one);
+        assert.equal(made.LifeCycleState, "creating");
+        assert.match(made.IpAddress ?? "", new RegExp(`^${first}\\.${second}\\.`));
+        targets.push(id(made.MountTargetId));
+        if (one === subnet) address = made.IpAddress ?? "";
+      }
+      await refuses("MountTargetConflict", () => target(subnet));
+      for (const one of targets)
+        await eventually("available", async () => (await targetState(one)) === "available");
+    });
+
+    it("GIVEN the group's rules WHEN hosts mount THEN those that it lets in see one directory", async () => {
+      assert.equal((await ssh(b, mount(2))).code, 124, "a closed port is silent");
+      await allow(group, tcp(2049, agents));
+      await done(b, mount(5));
+      await done(b, "echo from b | sudo tee /mnt/s/file");
+      assert.equal((await ssh(a, mount(2))).code, 124, "the other group is not let in");
+      const waiting = ssh(a, mount(20));
+      await allow(group, tcp(2049, `${a.privateIp}/32`));
+      assert.equal((await waiting).code, 0, "it goes on when the port opens");
+      assert.equal(await done(a, "cat /mnt/s/file"), "from b");
+      const inner = "docker run --rm -v /mnt/s:/s small /bin/busybox cat /s/file";
+      assert.equal(await done(a, inner), "from b");
+      await done(a, "sudo umount /mnt/s");
+      assert.equal((await ssh(a, mount(5, "nfsvers=3"))).code, 32, "EFS speaks NFS 4 alone");
+    });
+
+    it("GIVEN another group WHEN a target changes to it THEN that decides", async () => {
+      const change = (SecurityGroups: string[]) =>
+        efs.send(
+          new ModifyMountTargetSecurityGroupsCommand({ MountTargetId: targets[0], SecurityGroups }),
+        );
+      await change([agents]);
+      assert.equal((await ssh(a, mount(2))).code, 124);
+      await change([group]);
+      await done(a, mount(5));
+      await done(a, "sudo umount /mnt/s");
+    });
+
+    it("GIVEN a restarted host WHEN it is back THEN nothing is mounted, and can be again", async () => {
+      await docker("restart", "-t", "20", container(b));
+      await eventually("ssh", async () => (await ssh(b, "true")).code === 0);
+      assert.equal(await done(b, "ls /mnt/s"), "");
+      await done(b, mount(5));
+      assert.equal(await done(b, "cat /mnt/s/file"), "from b");
+      await done(b, "sudo umount /mnt/s");
+    });
+
+    it("GIVEN mount targets WHEN what they need is deleted THEN it is refused until they are gone", async () => {
+      const drop = () => efs.send(new DeleteFileSystemCommand({ FileSystemId: shared }));
+      await refuses("FileSystemInUse", drop);
+      await refuses("DependencyViolation", () =>
+        ec2.send(new DeleteSubnetCommand({ SubnetId: otherSubnet })),
+      );
+      for (const MountTargetId of targets) {
+        await efs.send(new DeleteMountTargetCommand({ MountTargetId }));
+        assert.equal(await targetState(MountTargetId), "deleting");
+      }
+      await refuses("FileSystemInUse", drop);
+      await refuses("DependencyViolation", () =>
+        ec2.send(new DeleteSecurityGroupCommand({ GroupId: group })),
+      );
+      for (const one of targets)
+        await eventually("gone", async () => {
+          return (
+            (await targetState(one).catch((error: Error) => error.name)) === "MountTargetNotFound"
+          );
+        });
+      await ec2.send(new DeleteSecurityGroupCommand({ GroupId: group }));
+      const folder = path.join(env.dir, "shares", shared);
+      assert.ok(fs.existsSync(folder));
+      await drop();
+      await refuses("FileSystemNotFound", fileSystemState);
+      assert.ok(!fs.existsSync(folder), "its files go with it");
     });
   });
 

@@ -1,4 +1,4 @@
-/** The AWS API as the stand-in uses it: two clients of the AWS SDK pointed at the lab's emulator. */
+/** The AWS API as the stand-in uses it: clients of the AWS SDK pointed at the lab's emulator. */
 import {
   CreateTagsCommand,
   DeleteTagsCommand,
@@ -7,6 +7,7 @@ import {
   type ResourceType,
   type TagSpecification,
 } from "@aws-sdk/client-ec2";
+import { EFSClient } from "@aws-sdk/client-efs";
 import { Route53Client } from "@aws-sdk/client-route-53";
 import type { Call, Props } from "../../../rancher/plugin/types";
 import { map, object, objects, pause, text } from "../standIn";
@@ -23,15 +24,25 @@ const RELEASE_SECONDS = 300;
 /** What operations need of a call; functions have no URN. */
 export type Operation = Pick<Call, "signal" | "status" | "timeoutSeconds">;
 
+interface Clients {
+  readonly ec2: EC2Client;
+  readonly efs: EFSClient;
+  readonly route53: Route53Client;
+}
+
 /** The clients, made when first used. */
 export class Aws {
-  private clients: { ec2: EC2Client; route53: Route53Client } | undefined;
+  private clients: Clients | undefined;
   private account: string | undefined;
 
   constructor(private readonly config: Props) {}
 
   get ec2(): EC2Client {
     return this.connected().ec2;
+  }
+
+  get efs(): EFSClient {
+    return this.connected().efs;
   }
 
   get route53(): Route53Client {
@@ -95,12 +106,14 @@ export class Aws {
 
   close(): void {
     this.clients?.ec2.destroy();
+    this.clients?.efs.destroy();
     this.clients?.route53.destroy();
   }
 
-  private connected(): { ec2: EC2Client; route53: Route53Client } {
+  private connected(): Clients {
     this.clients ??= {
       ec2: new EC2Client(this.options("ec2")),
+      efs: new EFSClient(this.options("efs")),
       route53: new Route53Client(this.options("route53")),
     };
     return this.clients;

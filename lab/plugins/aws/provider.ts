@@ -5,6 +5,7 @@ import type { Invoke, Problem, Props } from "../../../rancher/plugin/types";
 import { flag, objects, standIn, text, texts } from "../standIn";
 import { addressResources } from "./addresses";
 import { Aws, tagMap } from "./client";
+import { fileSystemResources } from "./fileSystems";
 import { instanceResources } from "./instance";
 import { networkResources } from "./network";
 import { route53Resources } from "./route53";
@@ -120,6 +121,7 @@ export const aws = standIn<Aws>("aws", version, {
     ...instanceResources,
     ...addressResources,
     ...volumeResources,
+    ...fileSystemResources,
     ...route53Resources,
   },
   functions: {
