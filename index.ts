@@ -2,12 +2,17 @@ import {
   AgentHosts,
   AttachedVolume,
   DataVolume,
+  HostAddress,
   MariaDb,
   Network,
   RancherOsHost,
   RancherServer,
   RemoteDocker,
   SecurityGroups,
+  SharedContent,
+  SiteAccess,
+  SiteEnvironment,
+  SiteInstaller,
   WordPress,
 } from "./components";
 import { dataDirectories, memoryPlan, readSettings } from "./config";
@@ -26,6 +31,7 @@ const serverPlace = network.place(0);
 const data = new DataVolume("data", {
   availabilityZone: serverPlace.availabilityZone,
   directories: Object.values(dataDirectories),
+  isProtected: settings.protectData,
 });
 const serverHost = new RancherOsHost("server", {
   amiId: settings.amiId,
@@ -37,9 +43,10 @@ const serverHost = new RancherOsHost("server", {
   bootCommands: [data.bootCommand],
   after,
 });
-const serverData = new AttachedVolume("server-data", { volume: data, host: serverHost });
+const serverIp = new HostAddress("server-address", { host: serverHost, after });
+const serverData = new AttachedVolume("server-data", { volume: data, address: serverIp });
 const engine = new RemoteDocker("server-docker", {
-  host: serverHost,
+  address: serverIp,
   after: [serverData.mounted],
 });
 
@@ -61,8 +68,14 @@ const siteDatabase = new MariaDb("site-db", {
   charset: "utf8mb4",
   bufferPoolMiB: memory.sitePoolMiB,
   published: true,
+  isProtected: settings.protectData,
 });
 
+const content = new SharedContent("content", {
+  network,
+  clientGroupId: groups.agentGroupId,
+  isProtected: settings.protectData,
+});
 const agents = new AgentHosts("agents", {
   count: settings.agentCount,
   server: rancher,
@@ -72,7 +85,25 @@ const agents = new AgentHosts("agents", {
   securityGroupId: groups.agentGroupId,
   sshPublicKey: settings.sshPublicKey,
   agentImage: settings.images.rancherAgent,
+  content,
   after,
+});
+const site = new SiteEnvironment("site", {
+  database: siteDatabase,
+  databaseHost: rancher.hostName,
+  domain: settings.siteDomain,
+  address: agents.firstAddress,
+  certificate: settings.siteCertificate,
+  mail: settings.siteMail,
+});
+const installer = new SiteInstaller("site-installer", {
+  engine,
+  image: settings.images.wordpress,
+  site,
+  database: siteDatabase,
+  title: settings.siteTitle,
+  adminUser: settings.siteAdminUser,
+  adminEmail: settings.siteAdminEmail,
 });
 const wordPress = new WordPress("wordpress", {
   server: rancher,
@@ -80,13 +111,28 @@ const wordPress = new WordPress("wordpress", {
   scale: settings.wordpressScale,
   image: settings.images.wordpress,
   loadBalancerImage: settings.images.loadBalancer,
-  database: siteDatabase,
+  site,
+  certificate: settings.siteCertificate,
+  installed: installer.installed,
+  content,
+});
+new SiteAccess("site-access", {
+  groupId: groups.agentGroupId,
+  cidrs: settings.siteCidrs,
+  isEncrypted: settings.siteCertificate !== undefined,
+  after: [installer.installed, wordPress.answers],
 });
 
+/** The site's own address, which its links have. */
+export const siteUrl = site.url;
+/** Who administers the site, at `/wp-admin/`. */
+export const siteAdminUser = settings.siteAdminUser;
+/** The administrator's first password. A secret. */
+export const siteAdminPassword = installer.adminPassword;
 /** Where the site answers: one address an agent host. */
 export const siteUrls = wordPress.urls;
 /** Public address of the server host, which answers SSH and nothing else. */
-export const serverAddress = serverHost.publicIp;
+export const serverAddress = serverIp.publicIp;
 /** The command that brings Rancher's UI to http://127.0.0.1:8080 of the machine it runs on. */
 export const rancherUiTunnel = rancher.uiTunnel;
 /** Agent hosts: name, public address and id in Rancher. */

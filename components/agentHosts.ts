@@ -1,21 +1,25 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as rancher from "../rancher";
+import { HostAddress } from "./hostAddress";
 import { token } from "./names";
 import type { Network } from "./network";
 import { RancherOsHost, type RancherOsHostArgs } from "./rancherOsHost";
 import type { RancherServer } from "./rancherServer";
-import { hostFolder, readScript } from "./script";
+import { hostFolder, scriptFile } from "./script";
+import type { SharedContent } from "./sharedContent";
 
 /** Arguments of {@link AgentHosts}. */
 export interface AgentHostsArgs extends Pick<
   RancherOsHostArgs,
   "amiId" | "instanceType" | "securityGroupId" | "sshPublicKey" | "after"
 > {
-  /** How many hosts there are. Lowering it takes hosts from the end, raising it adds to the end. */
+  /** How many hosts there are, 1 or more. Lowering it takes hosts from the end, raising it adds to the end. */
   readonly count: number;
   readonly server: RancherServer;
   /** Subnets to spread over. */
   readonly network: Network;
+  /** What every host mounts. */
+  readonly content: SharedContent;
   /** Image of `rancher/agent`. Changing it replaces every host. */
   readonly agentImage: string;
 }
@@ -32,15 +36,18 @@ export interface AgentHost {
 /** Label by which a host is found in Rancher; `register-agent.sh` sets it. */
 const instanceLabel = "io.rancher-cattle.instance-id";
 
-const scriptPath = `${hostFolder}/register-agent.sh`;
+const register = scriptFile("register-agent");
 const urlPath = `${hostFolder}/registration-url`;
 
 /**
  * Hosts that register themselves with Rancher. One that goes is taken out of Rancher before its
- * machine ends, and one that is replaced goes after its successor has joined.
+ * machine ends. One that is replaced keeps its address and its visitors until its successor has joined
+ * and runs what runs on every host.
  */
 export class AgentHosts extends pulumi.ComponentResource {
   public readonly hosts: pulumi.Output<AgentHost[]>;
+  /** Public address of the first host, which stays while that host is replaced and others come and go. */
+  public readonly firstAddress: pulumi.Output<string>;
   /** The hosts in Rancher, active once they exist: to depend on. */
   public readonly active: readonly pulumi.Resource[];
 
@@ -54,53 +61,81 @@ export class AgentHosts extends pulumi.ComponentResource {
       { ...server.residency, parent: this },
     );
 
-    const machine = (hostName: string, index: number) =>
-      new RancherOsHost(
+    const machine = (hostName: string, index: number) => {
+      const place = args.network.place(index);
+      return new RancherOsHost(
         hostName,
         {
           amiId: args.amiId,
           instanceType: args.instanceType,
-          subnetId: args.network.place(index).subnetId,
+          subnetId: place.subnetId,
           securityGroupId: args.securityGroupId,
           sshPublicKey: args.sshPublicKey,
           files: [
-            { path: scriptPath, permissions: "0755", content: readScript("register-agent") },
+            ...args.content.files,
+            register,
             {
               path: urlPath,
               permissions: "0600",
               content: pulumi.interpolate`${registration.registrationUrl}\n`,
             },
           ],
+          earlyCommands: [args.content.earlyCommand],
           bootCommands: [
-            `${scriptPath} ${args.agentImage} ${urlPath} </dev/null >>/var/log/rancher-cattle.log 2>&1 &`,
+            args.content.bootCommand(place),
+            `${register.path} ${args.agentImage} ${urlPath} </dev/null >>/var/log/rancher-cattle.log 2>&1 &`,
           ],
-          after: args.after,
+          after: [...args.after, args.content],
         },
         { parent: this },
       );
+    };
 
-    const join = (index: number) => {
+    const join = (index: number, previous: readonly pulumi.Resource[]) => {
       const hostName = `${name}-${index}`;
-      const { instanceId, publicIp, reachable } = machine(hostName, index);
+      const host = machine(hostName, index);
       const joined = new rancher.Host(
         hostName,
-        { matchLabels: { [instanceLabel]: instanceId } },
+        {
+          matchLabels: { [instanceLabel]: host.instanceId },
+          // The site's load balancer among them, once there is one.
+          waitForServices: true,
+        },
         {
           ...server.residency,
           parent: this,
-          dependsOn: [...reachable],
+          // So that hosts which go together go one at a time, and containers have somewhere to move.
+          dependsOn: [host.instance, ...previous],
           customTimeouts: { create: "20m", delete: "10m" },
         },
       );
-      const host = pulumi
+      // Visitors stay with the old machine until the new one can answer them.
+      const { publicIp } = new HostAddress(
+        `${hostName}-address`,
+        { host, after: args.after, movesAfter: [joined] },
+        { parent: this },
+      );
+      const shown = pulumi
         .all([publicIp, joined.id])
         .apply(([address, rancherHostId]) => ({ name: hostName, address, rancherHostId }));
-      return { joined, host };
+      return { joined, shown, publicIp };
     };
-    const members = Array.from({ length: args.count }, (_, index) => join(index));
+    const members = Array.from({ length: args.count }).reduce<ReturnType<typeof join>[]>(
+      (before, _, index) => [
+        ...before,
+        join(
+          index,
+          before.slice(-1).map(({ joined }) => joined),
+        ),
+      ],
+      [],
+    );
+    const [first] = members;
+    if (first === undefined) throw new Error("the site needs one agent host or more");
 
+    this.firstAddress = first.publicIp;
     this.active = members.map(({ joined }) => joined);
-    this.hosts = pulumi.all(members.map(({ host }) => host));
+    this.hosts = pulumi.all(members.map(({ shown }) => shown));
     this.registerOutputs({ hosts: this.hosts });
   }
 }

@@ -1,15 +1,15 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { DataVolume } from "./dataVolume";
+import type { HostAddress } from "./hostAddress";
 import { hostGate } from "./hostGate";
 import { token } from "./names";
-import type { RancherOsHost } from "./rancherOsHost";
 
 /** Arguments of {@link AttachedVolume}. */
 export interface AttachedVolumeArgs {
   readonly volume: DataVolume;
   /** The machine, which has the volume's file and boot command. */
-  readonly host: RancherOsHost;
+  readonly address: HostAddress;
 }
 
 /** Long enough for a machine to boot and for AWS to move a volume between two. */
@@ -25,7 +25,7 @@ export class AttachedVolume extends pulumi.ComponentResource {
 
   constructor(name: string, args: AttachedVolumeArgs, opts?: pulumi.ComponentResourceOptions) {
     super(token("AttachedVolume"), name, {}, opts);
-    const { volume, host } = args;
+    const { volume, address } = args;
 
     // An EBS volume attaches once, so this one resource is deleted first. No resource may take a
     // property from it: the engine would then delete that one first too, on a machine that is gone.
@@ -34,7 +34,7 @@ export class AttachedVolume extends pulumi.ComponentResource {
       {
         deviceName: "/dev/sdf",
         volumeId: volume.volumeId,
-        instanceId: host.instanceId,
+        instanceId: address.host.instanceId,
         stopInstanceBeforeDetaching: true,
       },
       { parent: this, deleteBeforeReplace: true },
@@ -43,13 +43,13 @@ export class AttachedVolume extends pulumi.ComponentResource {
     this.mounted = hostGate(
       `${name}-mounted`,
       {
-        host,
+        address,
         waitFor: "the data volume to be mounted",
         limitSeconds,
         script: "data-mounted",
         args: [volume.mountPoint, ...volume.mountCommand],
       },
-      { parent: this, dependsOn: [attachment, ...host.reachable] },
+      { parent: this, dependsOn: [attachment, ...address.reachable] },
     );
     this.registerOutputs();
   }

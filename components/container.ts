@@ -5,21 +5,22 @@ import type { RemoteDocker } from "./remoteDocker";
 /** Arguments of {@link container}, beyond those of every container of ours. */
 export type ContainerArgs = Omit<
   docker.ContainerArgs,
-  "name" | "image" | "restart" | "logDriver" | "logOpts" | "destroyGraceSeconds"
+  "name" | "image" | "restart" | "mustRun" | "logDriver" | "logOpts" | "destroyGraceSeconds"
 > & {
   /** Image reference to pull. */
   readonly imageReference: string;
+  /** It ends by itself, and stays as it ended. @default false: it runs until it is removed */
+  readonly oneShot?: boolean;
 };
 
 /**
- * An image and a long-running container of it, both with the name `name`. The container has an
- * explicit name, so a changed argument removes the old one first: two of them would want the same
- * port and the same data.
+ * An image and a container of it, both with the name `name`. The container has an explicit name, so a
+ * changed argument removes the old one first: two of them would want the same port and the same data.
  */
 export function container(
   name: string,
   engine: RemoteDocker,
-  { imageReference, ...args }: ContainerArgs,
+  { imageReference, oneShot = false, ...args }: ContainerArgs,
   opts: pulumi.CustomResourceOptions,
 ): docker.Container {
   const image = new docker.RemoteImage(
@@ -33,7 +34,8 @@ export function container(
       ...args,
       name,
       image: image.imageId,
-      restart: "unless-stopped",
+      restart: oneShot ? "no" : "unless-stopped",
+      mustRun: !oneShot,
       destroyGraceSeconds: 60,
       logDriver: "json-file",
       logOpts: { "max-size": "10m", "max-file": "3" },

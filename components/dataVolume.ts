@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { tags, token } from "./names";
 import type { HostFileArgs } from "./rancherOsHost";
-import { hostFolder, readScript } from "./script";
+import { scriptFile } from "./script";
 
 /** Arguments of {@link DataVolume}. */
 export interface DataVolumeArgs {
@@ -12,9 +12,16 @@ export interface DataVolumeArgs {
   readonly directories: readonly string[];
   /** @default 20 */
   readonly sizeGiB?: number;
+  /**
+   * Refuse to delete or replace the volume: `destroy` stops in its preview until this is false and
+   * one `up` has noted it.
+   *
+   * @default false
+   */
+  readonly isProtected?: boolean;
 }
 
-const scriptPath = `${hostFolder}/mount-data.sh`;
+const script = scriptFile("mount-data");
 
 /**
  * A disk for databases that outlives the machine it is attached to. The machine formats it when it is
@@ -30,11 +37,14 @@ export class DataVolume extends pulumi.ComponentResource {
   public readonly mountCommand: readonly pulumi.Input<string>[];
   /** The same for the machine's boot commands. */
   public readonly bootCommand: pulumi.Output<string>;
+  /** Whether it may not be deleted; nor may then what opens the databases on it. */
+  public readonly isProtected: boolean;
   /** Options for what lives in a database on this volume: it is lost with the volume and nothing else. */
   public readonly residency: pulumi.CustomResourceOptions;
 
   constructor(name: string, args: DataVolumeArgs, opts?: pulumi.ComponentResourceOptions) {
     super(token("DataVolume"), name, {}, opts);
+    this.isProtected = args.isProtected ?? false;
 
     const volume = new aws.ebs.Volume(
       `${name}-volume`,
@@ -45,12 +55,12 @@ export class DataVolume extends pulumi.ComponentResource {
         encrypted: true,
         tags: tags(name, "DataVolume"),
       },
-      { parent: this },
+      { parent: this, protect: this.isProtected },
     );
 
     this.volumeId = volume.id;
-    this.file = { path: scriptPath, permissions: "0755", content: readScript("mount-data") };
-    this.mountCommand = [scriptPath, volume.id, this.mountPoint, ...args.directories];
+    this.file = script;
+    this.mountCommand = [script.path, volume.id, this.mountPoint, ...args.directories];
     this.bootCommand = pulumi
       .all([...this.mountCommand])
       .apply((words) => `${words.join(" ")} </dev/null >/dev/null 2>&1 &`);

@@ -1,12 +1,13 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { RancherOsHost } from "./rancherOsHost";
+import type { HostAddress } from "./hostAddress";
 import { readScript } from "./script";
 import { shellQuote } from "./sshEndpoint";
 
 /** Arguments of {@link hostGate}. */
 export interface HostGateArgs {
-  readonly host: RancherOsHost;
+  /** The host, as SSH finds it. */
+  readonly address: HostAddress;
   /** What is waited for, as the end of the sentence 'waiting for …'. */
   readonly waitFor: string;
   /** How long to wait, in seconds, before the gate fails with the last answer. */
@@ -29,7 +30,7 @@ export function hostGate(
   args: HostGateArgs,
   opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
-  const { host } = args;
+  const { endpoint, host } = args.address;
   return new command.local.Command(
     name,
     {
@@ -39,7 +40,7 @@ export function hostGate(
         WAIT_PROGRAM: readScript("wait"),
         WAIT_FOR: args.waitFor,
         WAIT_SECONDS: String(args.limitSeconds),
-        WAIT_SSH: host.endpoint.command(),
+        WAIT_SSH: endpoint.command(),
         WAIT_SCRIPT: readScript("expect-instance") + readScript(args.script),
         WAIT_ARGS: pulumi
           .all([host.instanceId, ...(args.args ?? [])])

@@ -23,6 +23,12 @@ export interface MariaDbArgs {
   readonly network?: docker.Network;
   /** Whether the host answers on the database's port. @default false */
   readonly published?: boolean;
+  /**
+   * Refuse to delete the passwords, without which a data directory that was kept is of no use.
+   *
+   * @default false
+   */
+  readonly isProtected?: boolean;
 }
 
 const collations = { utf8: "utf8_general_ci", utf8mb4: "utf8mb4_unicode_ci" } as const;
@@ -49,6 +55,8 @@ export class MariaDb extends pulumi.ComponentResource {
   public readonly user: pulumi.Output<string>;
   /** Password of the user, a secret. */
   public readonly password: pulumi.Output<string>;
+  /** Id of the container. */
+  public readonly containerId: pulumi.Output<string>;
   /** The container, healthy once it exists: to depend on. */
   public readonly healthy: pulumi.Resource;
 
@@ -57,12 +65,15 @@ export class MariaDb extends pulumi.ComponentResource {
 
     // The image of 10.1 puts passwords into SQL unescaped.
     const password = (part: string) =>
-      new random.RandomPassword(`${name}-${part}`, { length: 32, special: false }, { parent: this })
-        .result;
+      new random.RandomPassword(
+        `${name}-${part}`,
+        { length: 32, special: false },
+        { parent: this, protect: args.isProtected ?? false },
+      ).result;
     const rootPassword = password("root-password");
     const userPassword = password("password");
 
-    this.healthy = container(
+    const server = container(
       name,
       args.engine,
       {
@@ -78,6 +89,8 @@ export class MariaDb extends pulumi.ComponentResource {
         ],
         envs: [
           pulumi.interpolate`MYSQL_ROOT_PASSWORD=${rootPassword}`,
+          // Root logs in inside the container, by its socket; over the network it does not exist.
+          "MYSQL_ROOT_HOST=localhost",
           `MYSQL_DATABASE=${args.database}`,
           `MYSQL_USER=${args.database}`,
           pulumi.interpolate`MYSQL_PASSWORD=${userPassword}`,
@@ -105,6 +118,8 @@ export class MariaDb extends pulumi.ComponentResource {
       { parent: this },
     );
 
+    this.healthy = server;
+    this.containerId = server.id;
     this.database = pulumi.output(args.database);
     this.user = pulumi.output(args.database);
     this.password = userPassword;

@@ -42,7 +42,8 @@ export class Network extends pulumi.ComponentResource {
   public readonly zoneId: pulumi.Output<string>;
   /** Name of the private hosted zone, `<stack>.internal`. */
   public readonly zoneName: string;
-  private readonly subnets: readonly aws.ec2.Subnet[];
+  /** One place a zone. */
+  public readonly places: readonly Place[];
 
   constructor(name: string, args: NetworkArgs, opts?: pulumi.ComponentResourceOptions) {
     super(token("Network"), name, {}, opts);
@@ -112,15 +113,15 @@ export class Network extends pulumi.ComponentResource {
     );
 
     this.vpcId = vpc.id;
-    this.subnets = subnets;
+    this.places = subnets.map(({ id, availabilityZone }) => ({ subnetId: id, availabilityZone }));
     this.zoneId = zone.zoneId;
     this.zoneName = privateZone;
     this.registerOutputs({ vpcId: this.vpcId, zoneName: this.zoneName });
   }
   /** Where machine number `index` belongs: the subnets take turns. */
   place(index: number): Place {
-    const subnet = this.subnets[index % this.subnets.length];
-    if (subnet === undefined) throw new Error(`there is no place number ${index}`);
-    return { subnetId: subnet.id, availabilityZone: subnet.availabilityZone };
+    const place = this.places[index % this.places.length];
+    if (place === undefined) throw new Error(`there is no place number ${index}`);
+    return place;
   }
 }

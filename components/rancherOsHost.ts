@@ -3,8 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import { cloudConfig, type HostFile } from "./cloudConfig";
 import { dnsLabel, tags, token } from "./names";
-import { hostFolder, readScript } from "./script";
-import { SshEndpoint } from "./sshEndpoint";
+import { scriptFile } from "./script";
 
 /** A file for a host whose content may come from another resource. */
 export type HostFileArgs = {
@@ -22,43 +21,36 @@ export interface RancherOsHostArgs {
   readonly sshPublicKey: string;
   /** Files beyond the host's own. @default none */
   readonly files?: readonly HostFileArgs[];
+  /** Commands that end before Docker starts, see `CloudConfigArgs.earlyCommands`. @default none */
+  readonly earlyCommands?: readonly string[];
   /** Commands for `/etc/rc.local`, see `CloudConfigArgs.bootCommands`. @default none */
   readonly bootCommands?: readonly pulumi.Input<string>[];
   /** What must stand before the machine boots and stay until it is gone: routes, rules. */
   readonly after: readonly pulumi.Resource[];
 }
 
-/** The user that RancherOS has. */
-const user = "rancher";
-
 /** Size of the root disk: RancherOS's own 8 GiB and room for images and logs. */
 const rootVolumeGiB = 16;
 
 const log = "/var/log/rancher-cattle.log";
 
-/** A script of the folder as a file of a host. */
-const scriptFile = (name: string) => ({
-  path: `${hostFolder}/${name}.sh`,
-  permissions: "0755",
-  content: readScript(name),
-});
 const guard = scriptFile("guard-metadata");
 const moreLogins = scriptFile("more-logins");
 
 /**
- * An EC2 instance with RancherOS, a stable address and an SSH host key that is known before it boots.
- * A host is immutable: a changed image, type or user data replaces it, and the new one boots before
- * the old one goes.
+ * An EC2 instance with RancherOS and an SSH host key that is known before it boots. Its own public
+ * address lasts until {@link HostAddress} gives it a stable one. A host is immutable: a changed image,
+ * type or user data replaces it, and the new one boots before the old one goes.
  */
 export class RancherOsHost extends pulumi.ComponentResource {
   public readonly instanceId: pulumi.Output<string>;
   public readonly privateIp: pulumi.Output<string>;
-  /** The Elastic IP, which stays when the instance is replaced. */
-  public readonly publicIp: pulumi.Output<string>;
-  /** How to log in. */
-  public readonly endpoint: SshEndpoint;
-  /** The instance and the association of its address: to depend on. */
-  public readonly reachable: readonly pulumi.Resource[];
+  /** Public half of its SSH host key, `ssh-ed25519 AAAA…`; the same for every instance. */
+  public readonly hostKey: pulumi.Output<string>;
+  /** Name that its host key is pinned to, wherever it is reached. */
+  public readonly hostKeyAlias: string;
+  /** The machine itself: to depend on. */
+  public readonly instance: pulumi.Resource;
   /**
    * Options for everything that lives on this machine and nowhere else: it goes with the instance,
    * without a call to it, and is made anew on the next one. The trigger heals a run that was
@@ -90,7 +82,9 @@ export class RancherOsHost extends pulumi.ComponentResource {
           authorizedKeys: [args.sshPublicKey],
           hostKey: { privateKey, publicKey: hostPublicKey },
           files: [guard, moreLogins, ...files],
-          earlyCommands: [guard, moreLogins].map(({ path }) => `${path} >>${log} 2>&1`),
+          earlyCommands: [guard.path, moreLogins.path, ...(args.earlyCommands ?? [])].map(
+            (command) => `${command} >>${log} 2>&1`,
+          ),
           // Where the metadata stays open to containers, nothing is started for them to profit from.
           bootCommands: [`${guard.path} >>${log} 2>&1 || exit 1`, ...bootCommands],
         }),
@@ -103,6 +97,8 @@ export class RancherOsHost extends pulumi.ComponentResource {
         instanceType: args.instanceType,
         subnetId: args.subnetId,
         vpcSecurityGroupIds: [args.securityGroupId],
+        // It pulls its images before a stable address moves to it.
+        associatePublicIpAddress: true,
         userData,
         userDataReplaceOnChange: true,
         // RancherOS asks for metadata without a token, so tokens cannot be required.
@@ -122,32 +118,16 @@ export class RancherOsHost extends pulumi.ComponentResource {
       { parent: this, dependsOn: after, replaceOnChanges: ["ami", "instanceType"] },
     );
 
-    const address = new aws.ec2.Eip(
-      `${name}-address`,
-      { domain: "vpc", tags: tags(name, "RancherOsHost") },
-      { parent: this, dependsOn: after },
-    );
-    const association = new aws.ec2.EipAssociation(
-      `${name}-address`,
-      { allocationId: address.allocationId, instanceId: instance.id, allowReassociation: true },
-      { parent: this },
-    );
-
     this.instanceId = instance.id;
     this.privateIp = instance.privateIp;
-    this.publicIp = address.publicIp;
-    this.endpoint = new SshEndpoint({
-      host: address.publicIp,
-      user,
-      hostKey: publicKey,
-      hostKeyAlias: dnsLabel(`${pulumi.getProject()}-${pulumi.getStack()}-${name}`),
-    });
-    this.reachable = [instance, association];
+    this.hostKey = publicKey;
+    this.hostKeyAlias = dnsLabel(`${pulumi.getProject()}-${pulumi.getStack()}-${name}`);
+    this.instance = instance;
     this.residency = {
       replaceWith: [instance],
       deletedWith: instance,
       replacementTrigger: instance.id,
     };
-    this.registerOutputs({ instanceId: this.instanceId, publicIp: this.publicIp });
+    this.registerOutputs({ instanceId: this.instanceId });
   }
 }

@@ -73,7 +73,8 @@ export class RancherServer extends pulumi.ComponentResource {
   constructor(name: string, args: RancherServerArgs, opts?: pulumi.ComponentResourceOptions) {
     super(token("RancherServer"), name, {}, opts);
     const { engine, volume } = args;
-    const { host } = engine;
+    const { address: serverAddress } = engine;
+    const { endpoint, host } = serverAddress;
 
     const hostName = `rancher.${args.network.zoneName}`;
     const record = new aws.route53.Record(
@@ -103,6 +104,7 @@ export class RancherServer extends pulumi.ComponentResource {
         charset: "utf8",
         bufferPoolMiB: args.memory.rancherPoolMiB,
         network: inner,
+        isProtected: volume.isProtected,
       },
       { parent: this },
     );
@@ -136,7 +138,7 @@ export class RancherServer extends pulumi.ComponentResource {
     const ready = hostGate(
       `${name}-ready`,
       {
-        host,
+        address: serverAddress,
         waitFor: "Rancher",
         limitSeconds,
         script: "rancher-answers",
@@ -152,11 +154,11 @@ export class RancherServer extends pulumi.ComponentResource {
         {
           url,
           ssh: {
-            host: host.endpoint.host,
-            port: host.endpoint.port,
-            user: host.endpoint.user,
-            hostKey: host.endpoint.hostKey,
-            hostKeyAlias: host.endpoint.hostKeyAlias,
+            host: endpoint.host,
+            port: endpoint.port,
+            user: endpoint.user,
+            hostKey: endpoint.hostKey,
+            hostKeyAlias: endpoint.hostKeyAlias,
           },
           ...keys,
         },
@@ -165,7 +167,7 @@ export class RancherServer extends pulumi.ComponentResource {
     const password = new random.RandomPassword(
       `${name}-admin-password`,
       { length: 32, special: false },
-      { parent: this },
+      { parent: this, protect: volume.isProtected },
     ).result;
     const access = new rancher.AccessControl(
       `${name}-access`,
@@ -180,7 +182,7 @@ export class RancherServer extends pulumi.ComponentResource {
 
     this.hostName = hostName;
     // Where the port is taken ssh would only warn, and a browser would find somebody else's page.
-    this.uiTunnel = host.endpoint.command(
+    this.uiTunnel = endpoint.command(
       ...["-o", "ExitOnForwardFailure=yes", "-N", "-L", `${ports.rancher.number}:${address}`],
     );
     this.accessKey = pulumi.secret(access.accessKey);

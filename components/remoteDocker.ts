@@ -1,12 +1,12 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { HostAddress } from "./hostAddress";
 import { hostGate } from "./hostGate";
 import { token } from "./names";
-import type { RancherOsHost } from "./rancherOsHost";
 
 /** Arguments of {@link RemoteDocker}. */
 export interface RemoteDockerArgs {
-  readonly host: RancherOsHost;
+  readonly address: HostAddress;
   /** What containers need on the machine, such as a mounted volume. @default nothing */
   readonly after?: readonly pulumi.Resource[];
 }
@@ -16,8 +16,8 @@ const limitSeconds = 900;
 
 /** The Docker engine of a machine, reached over SSH once it answers. */
 export class RemoteDocker extends pulumi.ComponentResource {
-  /** The machine whose engine this is. */
-  public readonly host: RancherOsHost;
+  /** The machine whose engine this is, as SSH finds it. */
+  public readonly address: HostAddress;
   /**
    * Options for each image, network and container on this engine, to be completed with `parent`.
    */
@@ -25,21 +25,22 @@ export class RemoteDocker extends pulumi.ComponentResource {
 
   constructor(name: string, args: RemoteDockerArgs, opts?: pulumi.ComponentResourceOptions) {
     super(token("RemoteDocker"), name, {}, opts);
-    const { host } = args;
+    const { address } = args;
+    const { endpoint, host } = address;
 
     // The provider dials once and does not try again.
     const answers = hostGate(
       `${name}-answers`,
-      { host, waitFor: "Docker on the server", limitSeconds, script: "docker-answers" },
-      { parent: this, dependsOn: [...host.reachable, ...(args.after ?? [])] },
+      { address, waitFor: "Docker on the server", limitSeconds, script: "docker-answers" },
+      { parent: this, dependsOn: [...address.reachable, ...(args.after ?? [])] },
     );
     const provider = new docker.Provider(
       `${name}-provider`,
-      { host: host.endpoint.dockerHost, sshOpts: host.endpoint.options },
+      { host: endpoint.dockerHost, sshOpts: endpoint.options },
       { parent: this, dependsOn: [answers] },
     );
 
-    this.host = host;
+    this.address = address;
     this.residency = { provider, ...host.residency };
     this.registerOutputs();
   }

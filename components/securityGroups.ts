@@ -1,25 +1,20 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { type Port, ports } from "../config/ports";
+import { ingressRule, type Source, suffix } from "./ingressRule";
 import { tags, token } from "./names";
 
 /** Arguments of {@link SecurityGroups}. */
 export interface SecurityGroupsArgs {
   readonly vpcId: pulumi.Input<string>;
-  /** Ranges that may reach SSH of the server and the site. Changing one replaces its rules alone. */
+  /** Ranges that may reach SSH of the server. Changing one replaces its rule alone. */
   readonly adminCidrs: readonly string[];
 }
 
-/** Who a rule lets in. */
-type Source =
-  { readonly cidrIpv4: string } | { readonly referencedSecurityGroupId: pulumi.Input<string> };
-
-/** A range as the end of a resource's name. */
-function suffix(cidr: string): string {
-  return cidr.replace("/", "_");
-}
-
-/** One group for the server and one for the agents, one resource a rule, each with a description. */
+/**
+ * One group for the server and one for the agents, one resource a rule, each with a description. The
+ * site's own port is not among them: `SiteAccess` opens it last.
+ */
 export class SecurityGroups extends pulumi.ComponentResource {
   /** Group of the server host. */
   public readonly serverGroupId: pulumi.Output<string>;
@@ -42,17 +37,9 @@ export class SecurityGroups extends pulumi.ComponentResource {
       source: Source,
       description: string,
     ) =>
-      new aws.vpc.SecurityGroupIngressRule(
+      ingressRule(
         `${name}-${part}`,
-        {
-          securityGroupId: to.id,
-          description,
-          ipProtocol: port.protocol,
-          fromPort: port.number,
-          toPort: port.number,
-          ...source,
-          tags: tags(`${name}-${part}`, "SecurityGroups"),
-        },
+        { groupId: to.id, port, source, description, component: "SecurityGroups" },
         { parent: this },
       );
     // The provider removes the rule that AWS adds to every new group.
@@ -80,13 +67,6 @@ export class SecurityGroups extends pulumi.ComponentResource {
         ports.ssh,
         { cidrIpv4 },
         "SSH for an administrator",
-      );
-      allow(
-        `agents-site-${suffix(cidrIpv4)}`,
-        agents,
-        ports.site,
-        { cidrIpv4 },
-        "the site, for an administrator until it is installed",
       );
     }
     allow("server-rancher", server, ports.rancher, fromAgents, "agents call Rancher");

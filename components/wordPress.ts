@@ -1,11 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
-import * as random from "@pulumi/random";
-import { ports } from "../config/ports";
+import type { SiteCertificate } from "../config/settings";
 import * as rancher from "../rancher";
 import type { AgentHosts } from "./agentHosts";
-import type { MariaDb } from "./mariaDb";
 import { token } from "./names";
 import type { RancherServer } from "./rancherServer";
+import { readScript } from "./script";
+import type { SharedContent } from "./sharedContent";
+import { balancerConfig, balancerPorts } from "./siteBalancer";
+import type { SiteEnvironment } from "./siteEnvironment";
 
 /** Arguments of {@link WordPress}. */
 export interface WordPressArgs {
@@ -16,52 +18,41 @@ export interface WordPressArgs {
   readonly image: string;
   /** Image of Rancher's load balancer. */
   readonly loadBalancerImage: string;
-  /** The site's database, on the server's machine. */
-  readonly database: MariaDb;
+  readonly site: SiteEnvironment;
+  /**
+   * With one the load balancers answer by HTTPS and send whoever comes by HTTP there. Another one is
+   * taken up live, without a new container. @default plain HTTP
+   */
+  readonly certificate?: SiteCertificate;
+  /** Exists once the site is installed: no replica runs before. */
+  readonly installed: pulumi.Resource;
+  /** Where plugins, themes and uploads are. */
+  readonly content: SharedContent;
   /** The hosts it runs on, which must have joined first. */
   readonly agents: AgentHosts;
 }
 
-/** What WordPress signs cookies with. Replicas with different ones log each other's users out. */
-const saltNames = [
-  "AUTH_KEY",
-  "SECURE_AUTH_KEY",
-  "LOGGED_IN_KEY",
-  "NONCE_KEY",
-  "AUTH_SALT",
-  "SECURE_AUTH_SALT",
-  "LOGGED_IN_SALT",
-  "NONCE_SALT",
-] as const;
-
 /** Port of Apache in the container. */
 const apachePort = 80;
 
-/** Code in a container changes with its image; an edit made inside one would be on that one alone. */
-const configExtra = "define('DISALLOW_FILE_EDIT', true); define('WP_AUTO_UPDATE_CORE', false);";
+/** Answered by `php/site-config.php` in every container of the site. */
+const healthRequest = "GET /?rancher-cattle=health HTTP/1.0";
 
 /**
  * WordPress as a service of Rancher, spread over the agent hosts, behind a load balancer on each of
- * them. Replicas share one database and one set of salts.
+ * them. Replicas have all of the site's environment and one `wp-content` in common; WordPress itself is
+ * each one's own and changes with the image.
  */
 export class WordPress extends pulumi.ComponentResource {
   /** Where the site answers, one address an agent host. */
   public readonly urls: pulumi.Output<string[]>;
+  /** The load balancer, working once it exists: to depend on. */
+  public readonly answers: pulumi.Resource;
 
   constructor(name: string, args: WordPressArgs, opts?: pulumi.ComponentResourceOptions) {
     super(token("WordPress"), name, {}, opts);
-    const { server, database } = args;
+    const { server } = args;
     const inRancher = { ...server.residency, parent: this };
-
-    const salt = (saltName: string) =>
-      new random.RandomPassword(
-        `${name}-${saltName.toLowerCase().replaceAll("_", "-")}`,
-        { length: 64, special: false },
-        { parent: this },
-      ).result;
-    const salts = Object.fromEntries(
-      saltNames.map((saltName) => [`WORDPRESS_${saltName}`, salt(saltName)]),
-    );
 
     const stack = new rancher.Stack(`${name}-stack`, { name, description: "the site" }, inRancher);
     const serviceName = "web";
@@ -74,23 +65,17 @@ export class WordPress extends pulumi.ComponentResource {
         scale: args.scale,
         launchConfig: {
           imageUuid: `docker:${args.image}`,
-          environment: {
-            WORDPRESS_DB_HOST: `${server.hostName}:${ports.mysql.number}`,
-            WORDPRESS_DB_NAME: database.database,
-            WORDPRESS_DB_USER: database.user,
-            WORDPRESS_DB_PASSWORD: database.password,
-            WORDPRESS_DB_CHARSET: "utf8mb4",
-            WORDPRESS_CONFIG_EXTRA: configExtra,
-            ...salts,
-          },
+          command: ["sh", "-c", readScript("start-wordpress")],
+          dataVolumes: [`${args.content.directory}:/var/www/html/wp-content`],
+          environment: { ...args.site.variables },
           labels: {
             "io.rancher.scheduler.affinity:container_label_soft_ne": `io.rancher.stack_service.name=${name}/${serviceName}`,
           },
-          // A file that needs PHP and no database: recreating containers does not bring back a
-          // database that is moving to another machine.
+          // A replica that is to go answers what it was asked before.
+          drainTimeoutMs: 10_000,
           healthCheck: {
             port: apachePort,
-            requestLine: "GET /wp-includes/version.php HTTP/1.0",
+            requestLine: healthRequest,
             interval: 5000,
             responseTimeout: 5000,
             healthyThreshold: 2,
@@ -104,11 +89,25 @@ export class WordPress extends pulumi.ComponentResource {
       },
       {
         ...inRancher,
-        dependsOn: [database.healthy, ...args.agents.active],
+        dependsOn: [args.installed, ...args.agents.active],
         customTimeouts: { create: "20m", update: "20m" },
       },
     );
-    new rancher.LoadBalancer(
+    const encrypted = ({ certificate, chain, key, fingerprint }: SiteCertificate) => ({
+      fingerprint,
+      certificate: new rancher.Certificate(
+        `${name}-certificate`,
+        {
+          name,
+          description: "the site's",
+          cert: certificate,
+          key,
+          ...(chain === undefined ? {} : { certChain: chain }),
+        },
+        inRancher,
+      ),
+    });
+    this.answers = new rancher.LoadBalancer(
       `${name}-balancer`,
       {
         stackId: stack.id,
@@ -116,24 +115,20 @@ export class WordPress extends pulumi.ComponentResource {
         description: "answers for the site on every host",
         launchConfig: {
           imageUuid: `docker:${args.loadBalancerImage}`,
-          ports: [`${ports.site.number}:${ports.site.number}/tcp`],
+          ports: balancerPorts,
           // One on each host, so that the number of hosts is nobody else's concern.
           labels: { "io.rancher.scheduler.global": "true" },
         },
-        lbConfig: {
-          portRules: [
-            {
-              sourcePort: ports.site.number,
-              protocol: "http",
-              serviceId: service.id,
-              targetPort: apachePort,
-            },
-          ],
-        },
+        lbConfig: balancerConfig({
+          service,
+          port: apachePort,
+          url: args.site.url,
+          encryption: args.certificate && encrypted(args.certificate),
+        }),
       },
       {
         ...inRancher,
-        dependsOn: [...args.agents.active],
+        dependsOn: [args.installed, ...args.agents.active],
         customTimeouts: { create: "20m", update: "20m" },
       },
     );

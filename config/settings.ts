@@ -11,14 +11,44 @@ import {
   leastServerMemoryGiB,
 } from "./instanceTypes";
 import { nearest } from "./nearest";
+import {
+  certificateProblems,
+  expiryWarning,
+  parseCertificates,
+  privateKeyProblem,
+} from "./siteCertificate";
 import { sshProblem } from "./sshClient";
 import { sshKeyProblem } from "./sshPublicKey";
+
+/** A certificate for the site's domain name, with its key. */
+export interface SiteCertificate {
+  /** The site's own certificate, PEM. */
+  readonly certificate: string;
+  /** Those of the authorities behind it, PEM, the issuer first; undefined when it came without. */
+  readonly chain: string | undefined;
+  /** Its private key, PEM. A secret. */
+  readonly key: pulumi.Output<string>;
+  /** SHA-256 of the certificate, hexadecimal. */
+  readonly fingerprint: string;
+  readonly expires: Date;
+}
+
+/** The server that takes the site's mail. */
+export interface SiteMail {
+  readonly host: string;
+  /** 465 speaks TLS from the start; any other port by STARTTLS. */
+  readonly port: number;
+  /** Whom to log in as; undefined means no login. */
+  readonly login: { readonly user: string; readonly password: pulumi.Output<string> } | undefined;
+  /** The address that mail comes from. */
+  readonly from: string;
+}
 
 /** Everything a stack can choose, checked as a whole. */
 export interface Settings {
   /** AWS region (`aws:region`). */
   readonly region: string;
-  /** Ranges that may reach SSH of the server and, for now, the site. */
+  /** Ranges that may reach SSH of the server. */
   readonly adminCidrs: readonly string[];
   /** Range of the VPC. */
   readonly vpcCidr: string;
@@ -28,10 +58,26 @@ export interface Settings {
   readonly wordpressScale: number;
   readonly serverInstanceType: string;
   readonly agentInstanceType: string;
+  /** Ranges that may visit the site. */
+  readonly siteCidrs: readonly string[];
+  /** The site's own domain name; undefined means the address of the first agent host. */
+  readonly siteDomain: string | undefined;
+  /** For HTTPS; undefined means plain HTTP. */
+  readonly siteCertificate: SiteCertificate | undefined;
+  /** Undefined means that WordPress sends as its image does, which EC2 lets nowhere. */
+  readonly siteMail: SiteMail | undefined;
+  /** Title that the site is installed with. */
+  readonly siteTitle: string;
+  /** Name of the site's administrator. */
+  readonly siteAdminUser: string;
+  /** Where WordPress writes to its administrator. */
+  readonly siteAdminEmail: string;
   /** Public half of the key that the administrator logs in with, one OpenSSH line. */
   readonly sshPublicKey: string;
   /** Image of every host: `amiId`, or the region's RancherOS. */
   readonly amiId: string;
+  /** Whether nothing may delete the disk with the databases and the shared files. */
+  readonly protectData: boolean;
   /** Git repository of Rancher's library catalog; undefined means Rancher's own. */
   readonly catalogUrl: string | undefined;
   /** Image reference by role: the setting, or the pin of the table. */
@@ -46,6 +92,8 @@ export interface GivenConfig {
   readonly secretKeys: ReadonlySet<string>;
   /** Region from the environment, used when `aws:region` is not set. */
   readonly environmentRegion: string | undefined;
+  /** The time that certificates are judged at. */
+  readonly now: Date;
 }
 
 /** Namespace of the project's own keys. */
@@ -62,7 +110,23 @@ export const defaults = {
   agentInstanceType: "t2.small",
   sshPublicKey: "",
   amiId: "",
+  protectData: "false",
   catalogUrl: "",
+  siteCidrs: '["0.0.0.0/0"]',
+  siteDomain: "",
+  siteCertificate: "",
+  siteCertificateKey: "",
+  siteTitle: "My site",
+  // Not `admin`, the name that every guesser of passwords begins with.
+  siteAdminUser: "siteowner",
+  // A name that is reserved for nobody: no stranger gets the mail of a site whose owner set none.
+  siteAdminEmail: "siteowner@site.invalid",
+  smtpHost: "",
+  // The port for submission by STARTTLS (RFC 6409).
+  smtpPort: "587",
+  smtpUser: "",
+  smtpPassword: "",
+  smtpFrom: "",
   vcpuQuota: "5",
   addressQuota: "5",
   rancherDatabaseImage: "",
@@ -85,6 +149,18 @@ const takenRanges = {
 
 /** Widest range that counts as 'an administrator' without {@link defaults.allowWorldAdmin}. */
 const widestAdminPrefix = 8;
+
+/** Names that guessers of passwords try first. */
+const guessedUsers = ["admin", "administrator", "root", "test", "user", "wordpress"];
+
+/** A label of a domain name. */
+const label = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
+
+/** A domain name. Its last label has a letter, or it would be an address. */
+const domainName = new RegExp(`^(?=.{1,253}$)(${label}\\.)+(?!\\d+$)${label}$`);
+
+/** A mail address of the usual form. */
+const mailAddress = /^[\w.!#$%&'*+/=?^`{|}~-]+@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+$/;
 
 /** VPC prefix lengths: AWS allows no range wider than 16, and two subnets of a sixteenth each need 24. */
 const vpcPrefixes = { widest: 16, narrowest: 24 } as const;
@@ -152,14 +228,11 @@ class Reader {
       this.reject(
         key,
         "",
-        "is missing: who may reach SSH and the site? Set your own address, such as 203.0.113.7/32",
+        "is missing: who may reach SSH? Set your own address, such as 203.0.113.7/32",
       );
     }
-    for (const text of list) {
-      const cidr = parseCidr(text);
-      if (typeof cidr === "string") {
-        this.reject(key, text, cidr);
-      } else if (cidr.prefix < widestAdminPrefix && !worldAllowed) {
+    for (const [text, cidr] of this.ranges(key, list)) {
+      if (cidr.prefix < widestAdminPrefix && !worldAllowed) {
         this.reject(
           key,
           text,
@@ -167,8 +240,177 @@ class Reader {
         );
       }
     }
-    if (new Set(list).size < list.length) this.reject(key, "", "names a range twice; name it once");
     return list;
+  }
+
+  siteCidrs(): readonly string[] {
+    const key = "siteCidrs";
+    const list = this.list(key);
+    if (list.length === 0 && /^(\[\s*\])?$/.test(this.text(key))) {
+      this.reject(
+        key,
+        "",
+        'names nobody; set ["0.0.0.0/0"] for everyone, or your own address, such as 203.0.113.7/32',
+      );
+    }
+    this.ranges(key, list);
+    return list;
+  }
+
+  /** The ranges of a list that are well-formed; reports those that are not, and repetitions. */
+  ranges(key: Key, list: readonly string[]): readonly (readonly [text: string, cidr: Cidr])[] {
+    const good = list.flatMap((text) => {
+      const cidr = parseCidr(text);
+      if (typeof cidr !== "string") return [[text, cidr] as const];
+      this.reject(key, text, cidr);
+      return [];
+    });
+    if (new Set(list).size < list.length) this.reject(key, "", "names a range twice; name it once");
+    return good;
+  }
+
+  siteDomain(): string | undefined {
+    const text = this.text("siteDomain");
+    if (text === "") return undefined;
+    if (!domainName.test(text)) {
+      this.reject(
+        "siteDomain",
+        text,
+        "is not a domain name; write it in lower case, without http:// and path, such as blog.example.com",
+      );
+    }
+    return text;
+  }
+
+  /** Refuses a secret that anyone who reads the stack's file has read. */
+  mustBeSecret(key: Key): void {
+    if (this.text(key) === "" || this.given.secretKeys.has(`${namespace}:${key}`)) return;
+    this.reject(
+      key,
+      "",
+      `is in clear text; take it out with: pulumi config rm ${key}, and set a new one with --secret`,
+    );
+  }
+
+  /** Reports whichever of two keys is missing beside the other. */
+  bothOrNeither(one: Key, other: Key): void {
+    for (const [given, missing] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      if (this.text(given) !== "" && this.text(missing) === "") {
+        this.reject(missing, "", `is missing beside ${given}; set both, or neither`);
+      }
+    }
+  }
+
+  siteCertificate(domain: string | undefined): SiteCertificate | undefined {
+    const [key, keyKey] = ["siteCertificate", "siteCertificateKey"] as const;
+    const [pem, keyPem] = [this.text(key), this.text(keyKey)];
+    if (pem === "" && keyPem === "") return undefined;
+    this.bothOrNeither(key, keyKey);
+    this.mustBeSecret(keyKey);
+    if (domain === undefined) {
+      this.reject(
+        "siteDomain",
+        "",
+        "is missing beside siteCertificate; set the name that it is for",
+      );
+    }
+    const found = pem === "" ? [] : parseCertificates(pem);
+    const certificates = typeof found === "string" ? [] : found;
+    const problems =
+      typeof found === "string"
+        ? [found]
+        : certificateProblems(certificates, domain, this.given.now);
+    for (const problem of problems) this.reject(key, "", problem);
+    const [own, ...issuers] = certificates;
+    const keyProblem = keyPem === "" ? undefined : privateKeyProblem(keyPem, own);
+    if (keyProblem !== undefined) this.reject(keyKey, "", keyProblem);
+    if (own === undefined) return undefined;
+    return {
+      certificate: own.toString(),
+      chain: issuers.length === 0 ? undefined : issuers.map(String).join(""),
+      key: pulumi.secret(keyPem),
+      fingerprint: own.fingerprint256.replaceAll(":", "").toLowerCase(),
+      expires: new Date(own.validTo),
+    };
+  }
+
+  siteMail(): SiteMail | undefined {
+    const [host, from] = [this.text("smtpHost"), this.text("smtpFrom")];
+    const [user, password] = [this.text("smtpUser"), this.text("smtpPassword")];
+    this.mustBeSecret("smtpPassword");
+    this.bothOrNeither("smtpUser", "smtpPassword");
+    const port = this.whole("smtpPort", 1);
+    if (host === "") {
+      for (const key of ["smtpUser", "smtpFrom"] as const) {
+        if (this.text(key) === "") continue;
+        this.reject(key, "", "does nothing without smtpHost; set that too");
+      }
+      return undefined;
+    }
+    if (!domainName.test(host) && typeof parseCidr(`${host}/32`) === "string") {
+      this.reject(
+        "smtpHost",
+        host,
+        "is not the name of a server; set one such as smtp.example.com",
+      );
+    }
+    if (port === 25 || port > 65_535) {
+      const problem = port === 25 ? "is closed on EC2" : "is not a port";
+      this.reject("smtpPort", String(port), `${problem}; set ${defaults.smtpPort}, or 465`);
+    }
+    if (from === "") {
+      this.reject("smtpFrom", "", "is missing: which address does the site's mail come from?");
+    } else if (!mailAddress.test(from)) {
+      this.reject(
+        "smtpFrom",
+        from,
+        "is not a mail address; set one that the server takes mail from",
+      );
+    }
+    const login = user === "" ? undefined : { user, password: pulumi.secret(password) };
+    return { host, port, login, from };
+  }
+
+  siteTitle(): string {
+    const text = this.text("siteTitle");
+    if (text === "") this.reject("siteTitle", "", "is empty; give the site a title");
+    if (/\p{Cc}/u.test(text)) {
+      this.reject("siteTitle", "", "has a line break or another control character; leave it out");
+    }
+    if (text.length > 200)
+      this.reject("siteTitle", "", "is longer than 200 characters; shorten it");
+    return text;
+  }
+
+  siteAdminUser(): string {
+    const key = "siteAdminUser";
+    const text = this.text(key);
+    if (!/^[A-Za-z0-9][A-Za-z0-9_.@-]{0,59}$/.test(text)) {
+      this.reject(
+        key,
+        text,
+        `is not a name of 1 to 60 letters, digits and _ . @ -; set one, such as ${defaults[key]}`,
+      );
+    } else if (guessedUsers.includes(text.toLowerCase())) {
+      this.reject(
+        key,
+        text,
+        `is a name that guessers of passwords try first; set another, such as ${defaults[key]}`,
+      );
+    }
+    return text;
+  }
+
+  siteAdminEmail(): string {
+    const key = "siteAdminEmail";
+    const text = this.text(key);
+    if (!mailAddress.test(text)) {
+      this.reject(key, text, "is not a mail address; set your own, such as you@example.com");
+    }
+    return text;
   }
 
   vpcCidr(): string {
@@ -334,9 +576,17 @@ export function parseSettings(given: GivenConfig): Settings | readonly string[] 
   const region = reader.region();
   const server = reader.instanceType("serverInstanceType", leastServerMemoryGiB, region);
   const agent = reader.instanceType("agentInstanceType", leastAgentMemoryGiB, region);
+  const siteDomain = reader.siteDomain();
   const settings: Settings = {
     region,
     adminCidrs: reader.adminCidrs(),
+    siteCidrs: reader.siteCidrs(),
+    siteDomain,
+    siteCertificate: reader.siteCertificate(siteDomain),
+    siteMail: reader.siteMail(),
+    siteTitle: reader.siteTitle(),
+    siteAdminUser: reader.siteAdminUser(),
+    siteAdminEmail: reader.siteAdminEmail(),
     vpcCidr: reader.vpcCidr(),
     agentCount: reader.whole("agentCount", 1),
     wordpressScale: reader.whole("wordpressScale", 0),
@@ -344,6 +594,7 @@ export function parseSettings(given: GivenConfig): Settings | readonly string[] 
     agentInstanceType: agent.name,
     sshPublicKey: reader.sshPublicKey(),
     amiId: reader.amiId(region),
+    protectData: reader.yesOrNo("protectData"),
     catalogUrl: reader.catalogUrl(),
     images: {
       rancherDatabase: reader.image("rancherDatabase"),
@@ -367,12 +618,14 @@ function secretKeys(): ReadonlySet<string> {
 
 /**
  * Reads and checks the stack's configuration, once. Warns when this machine's ssh seems to lack the
- * private key.
+ * private key, and when the site's certificate ends soon.
  *
  * @throws pulumi.RunError with every problem, one line a key
  */
 export function readSettings(): Settings {
+  const now = new Date();
   const outcome = parseSettings({
+    now,
     values: pulumi.runtime.allConfig(),
     secretKeys: secretKeys(),
     environmentRegion: process.env["AWS_REGION"] ?? process.env["AWS_DEFAULT_REGION"],
@@ -382,7 +635,12 @@ export function readSettings(): Settings {
       `the configuration has problems\n${outcome.map((p) => `  ${p}`).join("\n")}`,
     );
   }
-  const problem = sshProblem(outcome.sshPublicKey);
-  if (problem !== undefined) void pulumi.log.warn(problem);
+  const expires = outcome.siteCertificate?.expires;
+  for (const warning of [
+    sshProblem(outcome.sshPublicKey),
+    expires === undefined ? undefined : expiryWarning(expires, now),
+  ]) {
+    if (warning !== undefined) void pulumi.log.warn(warning);
+  }
   return outcome;
 }

@@ -1,8 +1,18 @@
 import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { parse } from "yaml";
-import { Network } from "../../components";
-import { leastConfig, list, names, recordProgram, sshPublicKey, text } from "./program";
+import { Network, SharedContent } from "../../components";
+import { makeCertificate, type SelfMade } from "../certificate";
+import {
+  leastConfig,
+  list,
+  names,
+  type Outputs,
+  recordProgram,
+  sshPublicKey,
+  text,
+} from "./program";
 import { isSecret, plain, type Recorded, type Recording, record } from "./recorder";
 
 const type = {
@@ -10,6 +20,8 @@ const type = {
   association: "aws:ec2/eipAssociation:EipAssociation",
   attachment: "aws:ec2/volumeAttachment:VolumeAttachment",
   volume: "aws:ebs/volume:Volume",
+  fileSystem: "aws:efs/fileSystem:FileSystem",
+  mountTarget: "aws:efs/mountTarget:MountTarget",
   subnet: "aws:ec2/subnet:Subnet",
   ingress: "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
   egress: "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
@@ -23,6 +35,7 @@ const type = {
   host: "rancher:index:Host",
   service: "rancher:index:Service",
   balancer: "rancher:index:LoadBalancer",
+  certificate: "rancher:index:Certificate",
 } as const;
 
 /** Inputs and options of each resource by URN, to compare two programs. */
@@ -45,6 +58,15 @@ function compare(before: Recording, after: Recording) {
     changed: [...b.keys()].filter((urn) => a.has(urn) && a.get(urn) !== b.get(urn)),
   };
 }
+
+/** What a load balancer takes away of a visitor's request. */
+const dropped = [
+  "Forwarded",
+  "X-Forwarded-For",
+  "X-Forwarded-Host",
+  "X-Forwarded-Port",
+  "X-Forwarded-Proto",
+].map((header) => `    http-request del-header ${header}`);
 
 function userData(recording: Recording, name: string): string {
   return text(recording.get(type.instance, name), "userData");
@@ -76,10 +98,16 @@ describe("the program", () => {
       const ranges = '["198.51.100.0/24", "203.0.113.7/32"]';
       const { gone, added, changed } = compare(built, await recordProgram({ adminCidrs: ranges }));
       assert.deepEqual([gone, changed], [[], []]);
-      assert.deepEqual(names(added), [
-        "security-agents-site-198.51.100.0_24",
-        "security-server-ssh-198.51.100.0_24",
-      ]);
+      assert.deepEqual(names(added), ["security-server-ssh-198.51.100.0_24"]);
+    });
+
+    it("THEN other visitors change the rules of the site's port alone", async () => {
+      const ranges = '["198.51.100.0/24"]';
+      const { gone, added, changed } = compare(built, await recordProgram({ siteCidrs: ranges }));
+      assert.deepEqual(
+        [names(gone), names(added), changed],
+        [["site-access-0.0.0.0_0"], ["site-access-198.51.100.0_24"], []],
+      );
     });
   });
 
@@ -101,7 +129,8 @@ describe("the program", () => {
   });
 
   it("THEN every resource of AWS that can be tagged says whose it is", () => {
-    const untagged = /:(Route|RouteTableAssociation|EipAssociation|VolumeAttachment|Record)$/;
+    const untagged =
+      /:(Route|RouteTableAssociation|EipAssociation|VolumeAttachment|MountTarget|Record)$/;
     for (const resource of built.resources.filter((r) => r.type.startsWith("aws:"))) {
       if (untagged.test(resource.type)) continue;
       const owned = resource.inputs["tags"] as Record<string, string> | undefined;
@@ -124,7 +153,7 @@ describe("the program", () => {
     it("THEN what lives on the server's machine goes and comes with its instance", () => {
       const instance = built.get(type.instance, "server-instance");
       const residents = built.resources.filter((r) => /^(docker|command):/.test(r.type));
-      assert.equal(residents.length, 10);
+      assert.equal(residents.length, 13);
       for (const resident of residents) {
         assert.deepEqual(options(resident), {
           deletedWith: instance.urn,
@@ -146,6 +175,29 @@ describe("the program", () => {
           replacementTrigger: "data-volume-id",
         });
       }
+    });
+
+    it("THEN data and what opens it are protected when protectData says so, and nothing else is", async () => {
+      assert.deepEqual(
+        built.resources.filter((r) => r.protect),
+        [],
+      );
+      const careful = await recordProgram({ protectData: "true" });
+      assert.deepEqual(
+        careful.resources
+          .filter((r) => r.protect)
+          .map((r) => r.name)
+          .sort(),
+        [
+          "content-files",
+          "data-volume",
+          "rancher-admin-password",
+          "rancher-db-password",
+          "rancher-db-root-password",
+          "site-db-password",
+          "site-db-root-password",
+        ],
+      );
     });
 
     it("THEN the attachment alone is deleted first, and nothing takes a property from it", () => {
@@ -189,13 +241,45 @@ describe("the program", () => {
       needs(ready, built.get(type.container, "rancher"));
       needs(ready, built.get(type.record, "rancher-name"));
       for (const provider of built.ofType(type.rancherProvider)) needs(provider, ready);
-      const service = built.get(type.service, "wordpress-service");
-      needs(service, built.get(type.container, "site-db"));
       for (const host of built.ofType(type.host)) {
-        needs(service, host);
+        needs(built.get(type.service, "wordpress-service"), host);
         needs(built.get(type.balancer, "wordpress-balancer"), host);
       }
-      needs(built.get(type.host, "agents-1"), built.get(type.association, "agents-1-address"));
+    });
+
+    it("THEN an agent's address moves to a machine that has joined, and no sooner", () => {
+      for (const name of ["agents-0", "agents-1"]) {
+        const joined = built.get(type.host, name);
+        const association = built.get(type.association, `${name}-address`);
+        assert.ok(association.dependencies.includes(joined.urn), name);
+        assert.ok(joined.dependencies.includes(built.get(type.instance, `${name}-instance`).urn));
+        assert.equal(joined.inputs["waitForServices"], true);
+      }
+      for (const instance of built.ofType(type.instance)) {
+        assert.equal(instance.inputs["associatePublicIpAddress"], true, instance.name);
+      }
+    });
+
+    it("THEN database, installer, replicas, balancer and the site's port come in this order", () => {
+      const order = [
+        built.get(type.container, "site-db"),
+        built.get(type.container, "site-installer"),
+        built.get(type.gate, "site-installer-done"),
+        built.get(type.service, "wordpress-service"),
+        built.get(type.balancer, "wordpress-balancer"),
+        built.get(type.ingress, "site-access-0.0.0.0_0"),
+      ];
+      for (const [i, resource] of order.slice(1).entries()) {
+        const sources = Object.values(resource.propertyDependencies).flat();
+        const before = order[i]?.urn ?? "";
+        assert.ok(
+          [...resource.dependencies, ...sources].includes(before),
+          `${resource.name} after ${before}`,
+        );
+      }
+      // Whatever else opens port 80 would do it too early.
+      const open = built.ofType(type.ingress).filter((rule) => rule.inputs["toPort"] === 80);
+      assert.deepEqual(names(open.map(({ urn }) => urn)), ["site-access-0.0.0.0_0"]);
     });
 
     it("THEN a gate runs again on a new instance and ends by itself", () => {
@@ -221,7 +305,7 @@ describe("the program", () => {
       const provider = built.get(type.dockerProvider, "server-docker-provider");
       assert.equal(provider.inputs["host"], `ssh://rancher@${built.result.serverAddress}:22`);
       const resources = built.resources.filter((r) => r.type.startsWith("docker:"));
-      assert.equal(resources.length, 7);
+      assert.equal(resources.length, 9);
       for (const resource of resources) assert.ok(resource.provider.startsWith(provider.urn));
     });
 
@@ -320,6 +404,7 @@ describe("the program", () => {
       const group: Record<string, string> = {
         "security-server-id": "server",
         "security-agents-id": "agents",
+        "content-group-id": "content",
       };
       const rules = [...built.ofType(type.ingress), ...built.ofType(type.egress)].map((rule) => {
         const {
@@ -342,9 +427,10 @@ describe("the program", () => {
         ].join(" ");
       });
       assert.deepEqual(rules.sort(), [
-        "in agents tcp 80 203.0.113.7/32",
+        "in agents tcp 80 0.0.0.0/0",
         "in agents udp 4500 agents",
         "in agents udp 500 agents",
+        "in content tcp 2049 agents",
         "in server tcp 22 203.0.113.7/32",
         "in server tcp 3306 agents",
         "in server tcp 8080 agents",
@@ -375,14 +461,17 @@ describe("the program", () => {
     });
 
     it("THEN metadata is closed before Docker starts, and what waits runs in the background", () => {
-      for (const name of ["server-instance", "agents-0-instance"]) {
+      for (const [name, ...more] of [
+        ["server-instance"],
+        ["agents-0-instance", "/opt/rancher-cattle/protect-mount-point.sh"],
+      ] as const) {
         const { write_files: files, runcmd } = parse(userData(built, name)) as {
           write_files: { path: string; content: string }[];
           runcmd: string[];
         };
         assert.deepEqual(
           runcmd.map((line) => line.split(" ")[0]),
-          ["/opt/rancher-cattle/guard-metadata.sh", "/opt/rancher-cattle/more-logins.sh"],
+          ["/opt/rancher-cattle/guard-metadata.sh", "/opt/rancher-cattle/more-logins.sh", ...more],
         );
         const rcLocal = files
           .find((file) => file.path === "/etc/rc.local")
@@ -424,6 +513,60 @@ describe("the program", () => {
       assert.deepEqual(built.get(type.host, "agents-1").inputs["matchLabels"], {
         "io.rancher-cattle.instance-id": "agents-1-instance-id",
       });
+    });
+  });
+
+  describe("GIVEN shared content", () => {
+    const zones = [0, 1] as const;
+
+    it("THEN it is encrypted, and every zone has a mount target behind a group of its own", () => {
+      const files = built.get(type.fileSystem, "content-files").inputs;
+      assert.deepEqual([files["encrypted"], files["throughputMode"]], [true, "elastic"]);
+      assert.deepEqual(
+        built.ofType(type.mountTarget).map(({ inputs }) => inputs),
+        zones.map((zone) => ({
+          fileSystemId: "content-files-id",
+          subnetId: `network-subnet-${zone}-id`,
+          securityGroups: ["content-group-id"],
+        })),
+      );
+    });
+
+    it("THEN agents stand on all mount targets and their rule, and mount that of their own zone", () => {
+      const basis = [...built.ofType(type.mountTarget), built.get(type.ingress, "content-nfs")];
+      for (const zone of zones) {
+        const name = `agents-${zone}-instance`;
+        const instance = built.get(type.instance, name);
+        for (const { urn } of basis) assert.ok(instance.dependencies.includes(urn), urn);
+        const command = `/opt/rancher-cattle/mount-shared.sh 10.0.${zone}.99 /mnt/shared wp-content <`;
+        assert.ok(userData(built, name).includes(command));
+      }
+      assert.doesNotMatch(userData(built, "server-instance"), /mnt\/shared/);
+    });
+
+    it("THEN nothing can be written where it will be mounted, from before Docker starts", () => {
+      const { runcmd } = parse(userData(built, "agents-0-instance")) as { runcmd: string[] };
+      assert.match(runcmd[2] ?? "", /\/protect-mount-point\.sh \/mnt\/shared >>/);
+    });
+
+    it("THEN replicas have it as their wp-content, and nothing else of the host", () => {
+      const { dataVolumes, command } = plain(
+        built.get(type.service, "wordpress-service").inputs["launchConfig"],
+      ) as { dataVolumes: string[]; command: string[] };
+      assert.deepEqual(dataVolumes, ["/mnt/shared/wp-content:/var/www/html/wp-content"]);
+      assert.deepEqual(command.slice(0, 2), ["sh", "-c"]);
+      assert.match(command[2] ?? "", /exec docker-entrypoint\.sh apache2-foreground\n$/);
+    });
+
+    it("THEN a place of another network has no mount target", async () => {
+      const built = await record(() => {
+        const [here, there] = ["a", "b"].map((name) => new Network(name, { cidr: "10.9.0.0/16" }));
+        assert.ok(here !== undefined && there !== undefined);
+        const content = new SharedContent("c", { network: here, clientGroupId: "sg-1" });
+        assert.throws(() => content.bootCommand(there.place(0)), /no mount target at this place/);
+        return content.bootCommand(here.place(3));
+      });
+      assert.match(built.result, /mount-shared\.sh 10\.0\.1\.99 /);
     });
   });
 
@@ -469,13 +612,89 @@ describe("the program", () => {
       const signing = Object.entries(environment).filter(([key]) => /(KEY|SALT)$/.test(key));
       assert.equal(signing.length, 8);
       assert.equal(new Set(signing.map(([, value]) => value)).size, 8);
-      assert.equal(environment["WORDPRESS_DB_HOST"], "rancher.test.internal:3306");
+      assert.equal(environment["WORDPRESS_DB_HOST"], "rancher.test.internal");
       assert.equal(environment["WORDPRESS_DB_PASSWORD"], "password-site-db-password");
       const access = built.get(type.access, "rancher-access");
       assert.ok(isSecret(access.inputs["password"]));
       assert.ok(access.additionalSecretOutputs.includes("accessKey"));
       const admin = built.get(type.rancherProvider, "rancher-admin");
       assert.ok(isSecret(admin.inputs["accessKey"]) && isSecret(admin.inputs["secretKey"]));
+    });
+
+    it("THEN root of a database does not exist on the network", () => {
+      for (const name of ["rancher-db", "site-db"]) {
+        const envs = list(built.get(type.container, name), "envs");
+        assert.ok(envs.includes("MYSQL_ROOT_HOST=localhost"), name);
+      }
+    });
+
+    it("THEN the installer runs once, in the database's own network, with what replicas have", () => {
+      const { inputs } = built.get(type.container, "site-installer");
+      assert.deepEqual(
+        [inputs["restart"], inputs["mustRun"], inputs["user"], inputs["networkMode"]],
+        ["no", false, "www-data", "container:site-db-id"],
+      );
+      assert.equal(inputs["ports"], undefined);
+      assert.deepEqual(inputs["entrypoints"], ["php"]);
+      const [flag, code = ""] = inputs["command"] as readonly string[];
+      assert.equal(flag, "-r");
+      assert.doesNotMatch(code, /<\?php/);
+      assert.ok(isSecret(inputs["envs"]));
+      const own = new Map(
+        (plain(inputs["envs"]) as string[]).map((line) => {
+          const at = line.indexOf("=");
+          return [line.slice(0, at), line.slice(at + 1)];
+        }),
+      );
+      const launchConfig = plain(
+        built.get(type.service, "wordpress-service").inputs["launchConfig"],
+      ) as { environment: Record<string, string> };
+      for (const [variable, value] of Object.entries(launchConfig.environment)) {
+        const expected = variable === "WORDPRESS_DB_HOST" ? "127.0.0.1" : value;
+        assert.equal(own.get(variable), expected, variable);
+        own.delete(variable);
+      }
+      assert.deepEqual(Object.fromEntries(own), {
+        SITE_TITLE: "My site",
+        SITE_ADMIN_USER: "siteowner",
+        SITE_ADMIN_EMAIL: "siteowner@site.invalid",
+        SITE_ADMIN_PASSWORD: built.result.siteAdminPassword,
+      });
+      const gate = built.get(type.gate, "site-installer-done");
+      assert.deepEqual(gate.inputs["triggers"], ["server-instance-id", "site-installer-id"]);
+    });
+
+    it("THEN a replica is judged by PHP, its core and the database, for which it has time", () => {
+      const { healthCheck, environment } = plain(
+        built.get(type.service, "wordpress-service").inputs["launchConfig"],
+      ) as { healthCheck: Record<string, unknown>; environment: Record<string, string> };
+      assert.equal(healthCheck["requestLine"], "GET /?rancher-cattle=health HTTP/1.0");
+      assert.equal(healthCheck["strategy"], "recreate");
+      const extra = environment["WORDPRESS_CONFIG_EXTRA"] ?? "";
+      assert.match(extra, /\$_GET\['rancher-cattle'\] \?\? ''\) === 'health'/);
+      for (const part of [
+        /WP_HOME/,
+        /WP_SITEURL/,
+        /'DISALLOW_FILE_EDIT', true/,
+        /XMLRPC_REQUEST/,
+      ]) {
+        assert.match(extra, part);
+      }
+    });
+
+    it("THEN links have the first host's address, or the domain", async () => {
+      const environmentOf = (recording: Recording) =>
+        (
+          plain(recording.get(type.service, "wordpress-service").inputs["launchConfig"]) as {
+            environment: Record<string, string>;
+          }
+        ).environment;
+      assert.equal(built.result.siteUrl, built.result.siteUrls[0]);
+      assert.equal(environmentOf(built)["SITE_URL"], built.result.siteUrl);
+      const named = await recordProgram({ siteDomain: "blog.example.com" });
+      assert.equal(named.result.siteUrl, "http://blog.example.com");
+      assert.equal(environmentOf(named)["SITE_URL"], "http://blog.example.com");
+      assert.deepEqual(named.result.siteUrls, built.result.siteUrls);
     });
 
     it("THEN Rancher is known by a name, and its heap follows the machine", async () => {
@@ -521,13 +740,14 @@ describe("the program", () => {
       const balancer = built.get(type.balancer, "wordpress-balancer").inputs;
       assert.deepEqual(plain(balancer["launchConfig"]), {
         imageUuid: "docker:rancher/lb-service-haproxy:v0.9.14",
-        ports: ["80:80/tcp"],
+        ports: ["80:80/tcp", "443:443/tcp"],
         labels: { "io.rancher.scheduler.global": "true" },
       });
       assert.deepEqual(balancer["lbConfig"], {
         portRules: [
           { sourcePort: 80, protocol: "http", serviceId: "wordpress-service-id", targetPort: 80 },
         ],
+        config: ["frontend 80", ...dropped].join("\n"),
       });
       const { labels } = plain(
         built.get(type.service, "wordpress-service").inputs["launchConfig"],
@@ -541,6 +761,97 @@ describe("the program", () => {
     });
   });
 
+  describe("GIVEN a certificate for the site's domain", () => {
+    const siteDomain = "blog.example.com";
+    const configOf = ({ certificate, key }: SelfMade) => ({
+      siteDomain,
+      siteCertificate: certificate,
+      siteCertificateKey: key,
+    });
+    let own: SelfMade;
+    let encrypted: Recording<Outputs>;
+    before(async () => {
+      own = makeCertificate([`DNS:${siteDomain}`]);
+      encrypted = await recordProgram(configOf(own));
+    });
+
+    it("THEN Rancher has it, with its key as a secret", () => {
+      const { inputs } = encrypted.get(type.certificate, "wordpress-certificate");
+      assert.ok(isSecret(inputs["key"]));
+      assert.equal(plain(inputs["key"]), own.key.trim());
+      assert.equal(inputs["cert"], own.certificate);
+      assert.equal(inputs["certChain"], undefined);
+    });
+
+    it("THEN links are https, and the balancer answers there and sends whoever comes by http", () => {
+      assert.equal(encrypted.result.siteUrl, `https://${siteDomain}`);
+      const service = plain(
+        encrypted.get(type.service, "wordpress-service").inputs["launchConfig"],
+      ) as { environment: Record<string, string> };
+      assert.equal(service.environment["SITE_URL"], `https://${siteDomain}`);
+      const rule = { serviceId: "wordpress-service-id", targetPort: 80 };
+      const { portRules, defaultCertificateId, config } = encrypted.get(
+        type.balancer,
+        "wordpress-balancer",
+      ).inputs["lbConfig"] as Record<string, unknown>;
+      assert.equal(defaultCertificateId, "wordpress-certificate-id");
+      assert.deepEqual(portRules, [
+        { ...rule, sourcePort: 80, protocol: "http" },
+        { ...rule, sourcePort: 443, protocol: "https" },
+      ]);
+      const fingerprint = new X509Certificate(own.certificate).fingerprint256;
+      assert.deepEqual(String(config).split("\n").slice(3), [
+        "frontend 80",
+        `    http-request redirect prefix https://${siteDomain} code 301`,
+        "frontend 443",
+        `    # certificate ${fingerprint.replaceAll(":", "").toLowerCase()}`,
+        ...dropped,
+      ]);
+    });
+
+    it("THEN its port opens last, as that of http does", () => {
+      const rule = encrypted.get(type.ingress, "site-access-https-0.0.0.0_0");
+      assert.deepEqual([rule.inputs["fromPort"], rule.inputs["toPort"]], [443, 443]);
+      const balancer = encrypted.get(type.balancer, "wordpress-balancer");
+      assert.ok(rule.dependencies.includes(balancer.urn));
+    });
+
+    it("THEN a renewal changes the certificate and the balancer's rules alone", async () => {
+      const renewed = await recordProgram(configOf(makeCertificate([`DNS:${siteDomain}`])));
+      const { gone, added, changed } = compare(encrypted, renewed);
+      assert.deepEqual(
+        [gone, added, names(changed)],
+        [[], [], ["wordpress-balancer", "wordpress-certificate"]],
+      );
+      const [was, is] = [encrypted, renewed].map(
+        (recording) => recording.get(type.balancer, "wordpress-balancer").inputs,
+      );
+      assert.deepEqual({ ...was, lbConfig: is?.["lbConfig"] }, is);
+    });
+  });
+
+  it("GIVEN a mail server THEN containers know it, and its password is a secret", async () => {
+    const environmentOf = (recording: Recording) => {
+      const launchConfig = recording.get(type.service, "wordpress-service").inputs["launchConfig"];
+      assert.ok(isSecret(launchConfig));
+      const { environment } = plain(launchConfig) as { environment: Record<string, string> };
+      return Object.entries(environment).filter(([name]) => name.startsWith("SMTP_"));
+    };
+    assert.deepEqual(environmentOf(built), []);
+    const server = { smtpHost: "smtp.example.com", smtpFrom: "site@example.com" };
+    const common = {
+      SMTP_HOST: "smtp.example.com",
+      SMTP_PORT: "587",
+      SMTP_FROM: "site@example.com",
+    };
+    assert.deepEqual(Object.fromEntries(environmentOf(await recordProgram(server))), common);
+    const login = { smtpUser: "site", smtpPassword: "hunter2" };
+    assert.deepEqual(
+      Object.fromEntries(environmentOf(await recordProgram({ ...server, ...login }))),
+      { ...common, SMTP_USER: "site", SMTP_PASSWORD: "hunter2" },
+    );
+  });
+
   it("THEN the outputs are those that users are promised", () => {
     const { result } = built;
     assert.deepEqual(Object.keys(result).sort(), [
@@ -550,6 +861,9 @@ describe("the program", () => {
       "rancherSecretKey",
       "rancherUiTunnel",
       "serverAddress",
+      "siteAdminPassword",
+      "siteAdminUser",
+      "siteUrl",
       "siteUrls",
     ]);
     assert.deepEqual(

@@ -16,7 +16,10 @@ export const leastConfig: Readonly<Record<string, string>> = {
 
 /** The stack's outputs. */
 export interface Outputs {
+  readonly siteUrl: string;
   readonly siteUrls: readonly string[];
+  readonly siteAdminUser: string;
+  readonly siteAdminPassword: string;
   readonly serverAddress: string;
   readonly rancherUiTunnel: string;
   readonly agentHosts: readonly { name: string; address: string; rancherHostId: string }[];
@@ -29,6 +32,10 @@ export interface Outputs {
 async function withKey<T>(work: () => Promise<T>): Promise<T> {
   const home = mkdtempSync(path.join(tmpdir(), "home-"));
   const before = process.env["HOME"];
+  // As the CLI says it of values that were set with --secret.
+  process.env["PULUMI_CONFIG_SECRET_KEYS"] = JSON.stringify(
+    ["siteCertificateKey", "smtpPassword"].map((key) => `rancher-cattle:${key}`),
+  );
   const file = path.join(home, ".ssh", "id_ed25519");
   mkdirSync(path.dirname(file));
   writeFileSync(file, "");
@@ -38,6 +45,7 @@ async function withKey<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } finally {
     process.env["HOME"] = before;
+    delete process.env["PULUMI_CONFIG_SECRET_KEYS"];
     rmSync(home, { recursive: true });
   }
 }

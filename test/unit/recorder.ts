@@ -24,6 +24,7 @@ export interface Recorded {
   readonly replaceWith: readonly string[];
   readonly replacementTrigger: unknown;
   readonly deleteBeforeReplace: boolean;
+  readonly protect: boolean;
   readonly replaceOnChanges: readonly string[];
   readonly ignoreChanges: readonly string[];
   readonly additionalSecretOutputs: readonly string[];
@@ -78,6 +79,9 @@ const computed: Readonly<Record<string, (name: string) => State>> = {
   "aws:ec2/eip:Eip": (name) => ({
     publicIp: `198.51.100.${name.length}`,
     allocationId: `eipalloc-${name}`,
+  }),
+  "aws:efs/mountTarget:MountTarget": (name) => ({
+    ipAddress: `10.0.${name.at(-1) ?? ""}.99`,
   }),
   "aws:route53/zone:Zone": (name) => ({ zoneId: `Z-${name}` }),
   "tls:index/privateKey:PrivateKey": (name) => ({
@@ -156,6 +160,7 @@ class Recorder implements pulumi.runtime.Mocks {
       replaceWith: req.getReplaceWithList(),
       replacementTrigger: req.getReplacementTrigger()?.toJavaScript(),
       deleteBeforeReplace: req.getDeletebeforereplace(),
+      protect: req.getProtect() ?? false,
       replaceOnChanges: req.getReplaceonchangesList(),
       ignoreChanges: req.getIgnorechangesList(),
       additionalSecretOutputs: req.getAdditionalsecretoutputsList(),
@@ -198,12 +203,14 @@ export async function record<T>(
       config.map(([key, value]) => [key.includes(":") ? key : `${project}:${key}`, value]),
     ),
   );
+  let listener = (_: unknown): void => undefined;
   const result = await new Promise<pulumi.Unwrap<T>>((resolve, reject) => {
     pulumi.output(build()).apply((value) => {
       resolve(value as pulumi.Unwrap<T>);
     });
-    process.once("unhandledRejection", reject);
-  });
+    listener = reject;
+    process.once("unhandledRejection", listener);
+  }).finally(() => process.off("unhandledRejection", listener));
   await pulumi.runtime.disconnect();
   assert.deepEqual(recorder.problems, []);
   return new Recording(recorder.recorded, result);

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -8,11 +8,12 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { readScript } from "../../components/script";
+import { readPhp, readScript } from "../../components/script";
 
 const folder = path.resolve(__dirname, "../../components/scripts");
 const scripts = readdirSync(folder).map((file) => path.basename(file, ".sh"));
@@ -67,6 +68,16 @@ describe("scripts", () => {
         assert.match(body, /tries=\$\(\(tries - 1\)\)|"\$WAIT_SECONDS"/, body);
         assert.match(body, /exit 1|return 1/, body);
       }
+    });
+  }
+
+  for (const name of ["install-site", "site-config"]) {
+    it(`GIVEN ${name}.php THEN it has no tag when it is read, and no secret and no shell in it`, () => {
+      const text = readPhp(name);
+      assert.doesNotMatch(text, /<\?php|\?>/);
+      assert.doesNotMatch(text, /\b(shell_exec|system|passthru|popen|proc_open)\(|`/);
+      // Sent to people or logged, a variable with a password in it would be read by them.
+      assert.doesNotMatch(text, /(fwrite|exit|echo|site_is_there)\([^\n]*PASSWORD/);
     });
   }
 
@@ -193,6 +204,212 @@ describe("scripts", () => {
       writeFileSync(path.join(lock, "pid"), gone);
       assert.equal(mount(Buffer.alloc(2 * mebibyte)).code, 0);
       assert.ok(steps().includes("mount -t ext4 -o noatime /dev/nvme1n1 /data"));
+    });
+  });
+
+  describe("protect-mount-point.sh", () => {
+    const protect = () => run(readScript("protect-mount-point"), [path.join(bench, "shared")]);
+
+    it("GIVEN any boot THEN the directory is there and immutable", () => {
+      fake("chattr", 'echo "$*" >>"$BENCH/journal"');
+      for (let boot = 0; boot < 2; boot++) assert.equal(protect().code, 0);
+      assert.equal(journal(), `+i ${bench}/shared\n`.repeat(2));
+      assert.ok(existsSync(path.join(bench, "shared")));
+    });
+
+    it("GIVEN a disk that cannot do it THEN it fails and says so", () => {
+      fake("chattr", "exit 1");
+      const { code, out } = protect();
+      assert.equal(code, 1);
+      assert.match(out, /shared could not be made immutable$/);
+    });
+  });
+
+  describe("mount-shared.sh", () => {
+    /** The script on a machine that is a folder; mount succeeds from a given try on. */
+    const mount = (fromTry: number, { owns = true } = {}) => {
+      mkdirSync(path.join(bench, "shared"), { recursive: true });
+      if (!existsSync(path.join(bench, "mounts"))) writeFileSync(path.join(bench, "mounts"), "");
+      fake(
+        "mount",
+        `echo "mount $*" >>"$BENCH/journal"
+         [ "$(grep -c ^mount "$BENCH/journal")" -ge ${fromTry} ] || exit 32
+         echo "$5 $6 nfs4 rw 0 0" >>"$BENCH/mounts"`,
+      );
+      fake("chown", `echo "chown $*" >>"$BENCH/journal"; ${String(owns)}`);
+      fake("sleep", 'echo "sleep $1" >>"$BENCH/journal"');
+      const script = readScript("mount-shared")
+        .replace("/proc/mounts", path.join(bench, "mounts"))
+        .replace("tries=43200", "tries=40");
+      return run(script, ["10.0.1.9", path.join(bench, "shared"), "wp-content"]);
+    };
+    const steps = () => journal().replaceAll(bench, "").trim().split("\n");
+    const mounting =
+      "mount -t nfs4 -o nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport 10.0.1.9:/ /shared";
+
+    it("GIVEN a target that answers THEN it is mounted, and the site's user gets a directory with a marker", () => {
+      const { code, out } = mount(1);
+      assert.equal(code, 0);
+      assert.deepEqual(steps(), [mounting, "chown 33:33 /shared/wp-content"]);
+      assert.ok(existsSync(path.join(bench, "shared/wp-content/.rancher-cattle")));
+      assert.match(out, /mounted 10\.0\.1\.9 on .*\/shared$/);
+    });
+
+    it("GIVEN it is mounted already THEN it is not mounted again", () => {
+      mount(1);
+      rmSync(path.join(bench, "journal"));
+      assert.equal(mount(1).code, 0);
+      assert.deepEqual(steps(), ["chown 33:33 /shared/wp-content"]);
+    });
+
+    it("GIVEN a target that answers late THEN tries come quickly at first and slowly after that", () => {
+      assert.equal(mount(33).code, 0);
+      const pauses = steps().filter((step) => step.startsWith("sleep"));
+      assert.deepEqual(pauses, [
+        ...Array.from({ length: 29 }, () => "sleep 10"),
+        ...Array.from({ length: 3 }, () => "sleep 60"),
+      ]);
+    });
+
+    it("GIVEN one that never answers, or lets nobody own anything THEN the script gives up in the end", () => {
+      const { code, out } = mount(1000);
+      assert.equal(code, 1);
+      assert.equal(steps().filter((step) => step === mounting).length, 40);
+      assert.match(out, /gave up on 10\.0\.1\.9$/);
+      assert.equal(mount(1, { owns: false }).code, 1);
+      assert.ok(!existsSync(path.join(bench, "shared/wp-content/.rancher-cattle")));
+    });
+
+    for (const [kind, timeout, limit] of [
+      ["coreutils and today's busybox", '[ "$1" != -t ] || exit 1', "20"],
+      ["busybox before 1.30", '[ "$1" = -t ] || exit 127; shift', "20"],
+    ] as const) {
+      it(`GIVEN the timeout of ${kind} THEN each try has its limit`, () => {
+        fake("timeout", `${timeout}; echo "limit $1" >>"$BENCH/limits"; shift; exec "$@"`);
+        assert.equal(mount(3).code, 0);
+        const limits = readFileSync(path.join(bench, "limits"), "utf8").trim().split("\n");
+        assert.deepEqual(
+          limits.filter((line) => line !== "limit 1"),
+          [limit, limit, limit].map((seconds) => `limit ${seconds}`),
+        );
+      });
+    }
+  });
+
+  describe("start-wordpress.sh", () => {
+    const file = (name: string) => path.join(bench, name);
+    const put = (name: string, text = name) => {
+      mkdirSync(path.dirname(file(name)), { recursive: true });
+      writeFileSync(file(name), text);
+    };
+    const shown = (name: string) =>
+      readdirSync(file(name))
+        .filter((entry) => !entry.startsWith(".rancher"))
+        .sort();
+
+    /** The script for a container that is a folder. */
+    const inContainer = (folder: string) =>
+      readScript("start-wordpress")
+        .replace(/^source=.*$/m, `source=${file("source")}`)
+        .replace(/^site=.*$/m, `site=${file(folder)}`);
+    const start = () => {
+      fake("docker-entrypoint.sh", 'echo "entrypoint $*" >>"$BENCH/journal"');
+      return run(inContainer("site"));
+    };
+
+    beforeEach(() => {
+      for (const name of [
+        "source/index.php",
+        "source/.htaccess",
+        "source/wp-includes/version.php",
+        "source/wp-content/index.php",
+        "source/wp-content/plugins/index.php",
+        "source/wp-content/plugins/akismet/akismet.php",
+        "source/wp-content/themes/old/style.css",
+      ]) {
+        put(name);
+      }
+      put("site/wp-content/.rancher-cattle", "");
+    });
+
+    it("GIVEN an empty shared directory THEN all is put in place before the entrypoint runs", () => {
+      const { code, err } = start();
+      assert.equal(code, 0, err);
+      assert.deepEqual(shown("site"), [".htaccess", "index.php", "wp-content", "wp-includes"]);
+      assert.deepEqual(shown("site/wp-content"), ["index.php", "plugins", "themes"]);
+      assert.deepEqual(shown("site/wp-content/plugins"), ["akismet", "index.php"]);
+      assert.equal(journal(), "entrypoint apache2-foreground\n");
+    });
+
+    it("GIVEN no marker THEN nothing is written and nothing starts", () => {
+      rmSync(file("site/wp-content/.rancher-cattle"));
+      const { code, err } = start();
+      assert.equal(code, 1);
+      assert.match(err, /not the shared directory/);
+      assert.deepEqual(readdirSync(file("site/wp-content")), []);
+      assert.equal(journal(), "");
+    });
+
+    it("GIVEN what others changed, added and deleted THEN it stays so, and what a new image adds comes", () => {
+      start();
+      put("site/wp-content/plugins/akismet/akismet.php", "updated");
+      put("site/wp-content/uploads/photo.jpg");
+      rmSync(file("site/wp-content/themes/old"), { recursive: true });
+      // A container with a newer image: its own part is empty.
+      for (const name of ["index.php", ".htaccess", "wp-includes"]) {
+        rmSync(file(`site/${name}`), { recursive: true });
+      }
+      put("source/wp-content/themes/new/style.css");
+      assert.equal(start().code, 0);
+      assert.deepEqual(shown("site/wp-content/themes"), ["new"]);
+      assert.equal(
+        readFileSync(file("site/wp-content/plugins/akismet/akismet.php"), "utf8"),
+        "updated",
+      );
+      assert.ok(existsSync(file("site/wp-content/uploads/photo.jpg")));
+      assert.ok(existsSync(file("site/index.php")));
+    });
+
+    it("GIVEN a start that was killed half-way THEN the next one completes it", () => {
+      put("site/wp-content/.rancher-cattle-draft/half", "");
+      put("site/wp-includes/half", "");
+      mkdirSync(file("site/wp-content/plugins"));
+      assert.equal(start().code, 0);
+      assert.deepEqual(shown("site/wp-content/plugins"), ["akismet", "index.php"]);
+      assert.deepEqual(readdirSync(file("site/wp-content/plugins/akismet")), ["akismet.php"]);
+      assert.ok(existsSync(file("site/wp-includes/version.php")));
+    });
+
+    it("GIVEN four at once THEN everything is there once, and none disturbs another", async () => {
+      const items = Array.from({ length: 8 }, (_, i) => `themes/t${i}`);
+      for (const item of items) put(`source/wp-content/${item}/style.css`);
+      fake("docker-entrypoint.sh", "");
+      // Slow enough for the others to come in between.
+      fake("cp", '/bin/cp "$@" && /bin/sleep 0.02');
+      const codes = await Promise.all(
+        ["a", "b", "c", "d"].map((container) => {
+          mkdirSync(file(container));
+          symlinkSync(file("site/wp-content"), file(`${container}/wp-content`));
+          const child = spawn("sh", ["-c", inContainer(container)], {
+            env: { PATH: `${file("bin")}:${process.env["PATH"] ?? ""}`, BENCH: bench },
+            stdio: "ignore",
+          });
+          return new Promise((resolve) => child.once("exit", resolve));
+        }),
+      );
+      assert.deepEqual(codes, [0, 0, 0, 0]);
+      const brought = readFileSync(file("site/wp-content/.rancher-cattle-brought"), "utf8");
+      const lines = brought.trim().split("\n");
+      assert.equal(new Set(lines).size, lines.length);
+      for (const item of items) assert.deepEqual(shown(`site/wp-content/${item}`), ["style.css"]);
+      assert.ok(existsSync(file("d/index.php")));
+    });
+
+    it("GIVEN another that is at work for too long THEN it touches nothing and gives up", () => {
+      fake("flock", 'echo "flock $*" >>"$BENCH/journal"; exit 1');
+      assert.equal(start().code, 1);
+      assert.equal(journal(), "flock -w 300 9\n");
+      assert.deepEqual(shown("site/wp-content"), []);
     });
   });
 
@@ -351,6 +568,39 @@ describe("scripts", () => {
       const { code, out } = rancher("none");
       assert.equal(code, 1);
       assert.match(out, /does not answer .*\/ping\nits container is running\nERROR no database$/);
+    });
+
+    const installer = (state: string, log = "") => {
+      fake("curl", "echo i-new");
+      fake(
+        "docker",
+        `case "$1" in
+           inspect) echo "${state}";;
+           logs) printf '%s\\n' "${log}" >&2;;
+           start) echo "start $2" >>"$BENCH/journal"; echo "$2";;
+         esac`,
+      );
+      return gate("site-installed", "site-installer");
+    };
+
+    it("GIVEN the installer ended well THEN the gate opens with its one line", () => {
+      const { code, out } = installer("exited 0", "installed WordPress 6.4.1");
+      assert.deepEqual([code, out], [0, "installed WordPress 6.4.1"]);
+      assert.equal(journal(), "");
+    });
+
+    it("GIVEN it is at work THEN the gate waits and starts nothing", () => {
+      assert.deepEqual(installer("running 0").code, 1);
+      assert.equal(journal(), "");
+    });
+
+    it("GIVEN it failed THEN the gate quotes its last line and starts it again", () => {
+      const { code, out } = installer("exited 1", "WordPress stopped: no database");
+      assert.deepEqual(
+        [code, out],
+        [1, "the installer ended with 1: WordPress stopped: no database"],
+      );
+      assert.equal(journal(), "start site-installer\n");
     });
 
     it("GIVEN it answers without its template THEN the gate stays shut", () => {

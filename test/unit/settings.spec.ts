@@ -1,3 +1,4 @@
+import * as pulumi from "@pulumi/pulumi";
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import * as path from "node:path";
@@ -5,6 +6,8 @@ import { parse } from "yaml";
 import { regions } from "../../config/amis";
 import { images } from "../../config/images";
 import { defaults, parseSettings, type Settings } from "../../config/settings";
+import { expiryWarning } from "../../config/siteCertificate";
+import { makeCertificate } from "../certificate";
 import { leastConfig, recordProgram, sshPublicKey } from "./program";
 
 function given(config: Readonly<Record<string, string>>, secret: readonly string[] = []) {
@@ -16,16 +19,20 @@ function given(config: Readonly<Record<string, string>>, secret: readonly string
     values: Object.fromEntries(full) as Record<string, string>,
     secretKeys: new Set(secret.map((key) => `rancher-cattle:${key}`)),
     environmentRegion: undefined,
+    now: new Date(),
   };
 }
 
+/** Keys that are secret wherever a test does not say otherwise. */
+const secret = ["siteCertificateKey", "smtpPassword"];
+
 function problems(config: Readonly<Record<string, string>>): readonly string[] {
-  const outcome = parseSettings(given({ ...leastConfig, ...config }));
+  const outcome = parseSettings(given({ ...leastConfig, ...config }, secret));
   return "region" in outcome ? [] : outcome;
 }
 
 function settings(config: Readonly<Record<string, string>>): Settings {
-  const outcome = parseSettings(given({ ...leastConfig, ...config }));
+  const outcome = parseSettings(given({ ...leastConfig, ...config }, secret));
   assert.ok("region" in outcome, String(outcome));
   return outcome;
 }
@@ -77,6 +84,35 @@ const mistakes: readonly (readonly [key: string, value: string, says: RegExp])[]
   ["wordpressScale", "3 nodes", /"3 nodes" is not a whole number/],
   ["wordpressScale", "-2", /not a whole number/],
   ["wordpressScale", "1e3", /not a whole number/],
+  ["protectData", "always", /neither true nor false/],
+  ["siteCidrs", "[]", /names nobody; set \["0\.0\.0\.0\/0"\] for everyone/],
+  ["siteCidrs", '["0.0.0.0"]', /no prefix length/],
+  ["siteCidrs", '["203.0.113.0/24", "203.0.113.0/24"]', /twice/],
+  ["siteDomain", "http://blog.example.com", /not a domain name; write it .* without http/],
+  ["siteDomain", "blog.example.com/wp", /not a domain name/],
+  ["siteDomain", "blog", /not a domain name/],
+  ["siteDomain", "Blog.example.com", /in lower case/],
+  ["siteDomain", "203.0.113.7", /not a domain name/],
+  ["siteDomain", "-blog.example.com", /not a domain name/],
+  ["siteDomain", `${"a".repeat(64)}.example.com`, /not a domain name/],
+  ["siteCertificate", "-----BEGIN CERTIFICATE-----", /is not PEM text with a certificate/],
+  ["smtpHost", "smtp.example.com:587", /"smtp\.example\.com:587" is not the name of a server/],
+  ["smtpHost", "https://example.com", /not the name of a server/],
+  ["smtpHost", "203.0.113.300", /not the name of a server/],
+  ["smtpPort", "submission", /not a whole number/],
+  ["smtpUser", "site", /does nothing without smtpHost/],
+  ["smtpFrom", "site@example.com", /does nothing without smtpHost/],
+  ["siteTitle", "", /is empty/],
+  ["siteTitle", "two\nlines", /line break/],
+  ["siteTitle", "x".repeat(201), /longer than 200/],
+  ["siteAdminUser", "admin", /guessers of passwords try first; set another, such as siteowner/],
+  ["siteAdminUser", "Administrator", /guessers/],
+  ["siteAdminUser", "", /not a name of 1 to 60/],
+  ["siteAdminUser", "two words", /not a name of 1 to 60/],
+  ["siteAdminUser", "x".repeat(61), /not a name of 1 to 60/],
+  ["siteAdminEmail", "owner", /not a mail address; set your own/],
+  ["siteAdminEmail", "owner@localhost", /not a mail address/],
+  ["siteAdminEmail", "", /not a mail address/],
   ["vcpuQuota", "unlimited", /not a whole number/],
   ["addressQuota", "0", /too few/],
   ["agentCount", "4", /4" agents and one server need 6 vCPUs, and the quota is 5/],
@@ -134,6 +170,12 @@ const accepted: readonly (readonly [key: string, value: string])[] = [
   ["vpcCidr", "192.168.4.0/24"],
   ["vpcCidr", "10.41.0.0/16"],
   ["wordpressScale", "0"],
+  ["siteCidrs", "203.0.113.7/32, 198.51.100.0/24"],
+  ["siteDomain", "blog.example.com"],
+  ["siteDomain", "xn--bcher-kva.example"],
+  ["siteTitle", 'Kate\'s "Cattle" & <friends> ☕'],
+  ["siteAdminUser", "kate@example.com"],
+  ["siteAdminEmail", "kate+site@mail.example.com"],
   ["serverInstanceType", "m5a.large"],
   ["amiId", "ami-0123456789abcdef0"],
   ["catalogUrl", "https://github.com/example/catalog.git"],
@@ -166,6 +208,154 @@ describe("settings", () => {
       assert.deepEqual(problems({ [key]: value }), []);
     });
   }
+
+  describe("GIVEN a certificate", () => {
+    const domain = "blog.example.com";
+    const authority = makeCertificate([]);
+    const other = makeCertificate(["DNS:example.com", "DNS:*.shop.example.com"]);
+    const good = makeCertificate([`DNS:${domain}`], authority);
+    const config = (changed: Readonly<Record<string, string>> = {}) => ({
+      siteDomain: domain,
+      siteCertificate: good.certificate + authority.certificate,
+      siteCertificateKey: good.key,
+      ...changed,
+    });
+    const at = (days: number) => new Date(Date.now() + days * 86_400_000);
+    const encrypted = makeCertificate([`DNS:${domain}`]).key.replace("BEGIN", "BEGIN ENCRYPTED");
+
+    it("THEN the site's own and its issuers arrive apart, with the key as a secret", async () => {
+      const found = settings(config()).siteCertificate;
+      assert.equal(found?.certificate, good.certificate);
+      assert.equal(found.chain, authority.certificate);
+      assert.match(found.fingerprint, /^[0-9a-f]{64}$/);
+      assert.ok(await pulumi.isSecret(found.key));
+      assert.equal(settings({}).siteCertificate, undefined);
+    });
+
+    for (const names of [["DNS:example.com", "DNS:*.example.com"], [`DNS:${domain}`]]) {
+      it(`THEN one for ${names.join(" and ")} is accepted, with or without an issuer`, () => {
+        const { certificate, key } = makeCertificate(names);
+        const own = { siteCertificate: certificate, siteCertificateKey: key };
+        assert.deepEqual(problems(config(own)), []);
+      });
+    }
+
+    for (const [what, changed, says] of [
+      [
+        "for another name",
+        { siteCertificate: other.certificate, siteCertificateKey: other.key },
+        ["siteCertificate", /is for DNS:example\.com, .* not for siteDomain, blog\.example\.com/],
+      ],
+      [
+        "without a name",
+        { siteCertificate: authority.certificate, siteCertificateKey: authority.key },
+        ["siteCertificate", /is for no name at all/],
+      ],
+      [
+        "with another's key",
+        { siteCertificateKey: other.key },
+        ["siteCertificateKey", /does not belong to siteCertificate/],
+      ],
+      ["with half a key", { siteCertificateKey: "-----BEGIN" }, ["siteCertificateKey", /not PEM/]],
+      [
+        "with a passphrase",
+        { siteCertificateKey: encrypted },
+        ["siteCertificateKey", /passphrase/],
+      ],
+      ["without its key", { siteCertificateKey: "" }, ["siteCertificateKey", /missing beside/]],
+      ["that is missing", { siteCertificate: "" }, ["siteCertificate", /missing beside/]],
+      ["without a domain", { siteDomain: "" }, ["siteDomain", /missing beside siteCertificate/]],
+      [
+        "behind its issuer",
+        { siteCertificate: authority.certificate + good.certificate },
+        ["siteCertificate", /wrong order/],
+      ],
+      [
+        "that is damaged",
+        { siteCertificate: good.certificate.replace(/\n..../, "\nAAAA") },
+        ["siteCertificate", /damaged/],
+      ],
+      [
+        "with a private key in it",
+        { siteCertificate: good.certificate + good.key },
+        ["siteCertificate", /has a private key in it/],
+      ],
+    ] as const) {
+      it(`${what} THEN it is refused, and the key is not shown`, () => {
+        const lines = problems(config(changed));
+        const [key, pattern] = says;
+        assert.ok(
+          lines.some((line) => line.startsWith(`rancher-cattle:${key}: `) && pattern.test(line)),
+          lines.join("\n"),
+        );
+        for (const line of lines) assert.doesNotMatch(line, /\n|BEGIN|MIG/);
+      });
+    }
+
+    it("and its key in clear text THEN that is refused", () => {
+      const outcome = parseSettings(given({ ...leastConfig, ...config() }));
+      assert.deepEqual(outcome, [
+        "rancher-cattle:siteCertificateKey: is in clear text; take it out with: pulumi config rm siteCertificateKey, and set a new one with --secret",
+      ]);
+    });
+
+    it("THEN it is refused before its time and after", () => {
+      for (const [now, says] of [
+        [at(-2), /^rancher-cattle:siteCertificate: is valid from .* still to come/],
+        [at(91), /^rancher-cattle:siteCertificate: ended on .*; renew it$/],
+      ] as const) {
+        const outcome = parseSettings({ ...given({ ...leastConfig, ...config() }, secret), now });
+        assert.ok(!("region" in outcome));
+        assert.equal(outcome.length, 1);
+        assert.match(outcome[0] ?? "", says);
+      }
+    });
+
+    it("THEN it is warned of in its last 30 days", () => {
+      const expires = settings(config()).siteCertificate?.expires ?? new Date(0);
+      assert.equal(expiryWarning(expires, at(59)), undefined);
+      assert.match(expiryWarning(expires, at(61)) ?? "", /ends in 28 days, on .*: renew it/);
+    });
+  });
+
+  describe("GIVEN a mail server", () => {
+    const config = { smtpHost: "smtp.example.com", smtpFrom: "site@example.com" };
+
+    it("THEN the port is 587 and there is no login, or both are the config's", async () => {
+      const { login, ...rest } = settings(config).siteMail ?? {};
+      assert.deepEqual(rest, { host: "smtp.example.com", port: 587, from: "site@example.com" });
+      assert.equal(login, undefined);
+      const all = { ...config, smtpPort: "465", smtpUser: "site", smtpPassword: "hunter2" };
+      const mail = settings(all).siteMail;
+      assert.deepEqual([mail?.port, mail?.login?.user], [465, "site"]);
+      assert.ok(mail?.login && (await pulumi.isSecret(mail.login.password)));
+    });
+
+    for (const [key, value, says] of [
+      ["smtpPort", "25", /is closed on EC2; set 587, or 465/],
+      ["smtpPort", "70000", /is not a port/],
+      ["smtpFrom", "", /is missing: which address/],
+      ["smtpFrom", "site", /is not a mail address/],
+      ["smtpUser", "site", /smtpPassword: is missing beside smtpUser/],
+      ["smtpPassword", "hunter2", /smtpUser: is missing beside smtpPassword/],
+    ] as const) {
+      it(`and ${key} = "${value}" THEN it is refused`, () => {
+        const lines = problems({ ...config, [key]: value });
+        assert.equal(lines.length, 1, lines.join("\n"));
+        assert.match(lines[0] ?? "", says);
+        assert.doesNotMatch(lines[0] ?? "", /hunter2/);
+      });
+    }
+
+    it("and its password in clear text THEN that is refused", () => {
+      const all = { ...leastConfig, ...config, smtpUser: "site", smtpPassword: "hunter2" };
+      const outcome = parseSettings(given(all));
+      assert.ok(!("region" in outcome));
+      assert.equal(outcome.length, 1);
+      assert.match(outcome[0] ?? "", /^rancher-cattle:smtpPassword: is in clear text/);
+      assert.doesNotMatch(outcome[0] ?? "", /hunter2/);
+    });
+  });
 
   it("GIVEN mistakes in several keys THEN each is reported, at once", () => {
     const lines = problems({
@@ -203,6 +393,8 @@ describe("settings", () => {
     assert.equal(read.vpcCidr, "10.0.0.0/16");
     assert.equal(read.amiId, "ami-0fc1a9332c246bc56");
     assert.equal(read.catalogUrl, undefined);
+    assert.equal(read.siteDomain, undefined);
+    assert.deepEqual(read.siteCidrs, ["0.0.0.0/0"]);
     assert.deepEqual(
       read.images,
       Object.fromEntries(Object.entries(images).map(([role, pin]) => [role, pin.reference])),
