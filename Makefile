@@ -19,7 +19,7 @@ lab: install ## bring up the lab and run the program on it
 lab-down: install ## destroy the stack and remove the lab
 	@$(tsx) lab/main.ts down
 
-lab-clean: install ## lab-down, and remove the cache of built artefacts
+lab-clean: install ## lab-down, and remove the cache of built artefacts and the screenshots
 	@$(tsx) lab/main.ts clean
 
 lab-status: install ## say what of the lab is running

@@ -5,7 +5,7 @@ import { cacheFolder, withLock } from "./cache";
 import { cloudRuns } from "./cloud";
 import { down, tearDown } from "./down";
 import { engineAnswers } from "./engine";
-import { type Lab } from "./env";
+import { type Lab, testOutput } from "./env";
 import { checkMachine } from "./machine";
 import { bringUp, explain, prepare } from "./up";
 import { say } from "./steps";
@@ -31,6 +31,7 @@ export const commands: Readonly<Record<string, (lab: Lab) => Promise<void>>> = {
       fs.rmSync(lab.stackFile, { force: true });
     }),
   async clean(lab) {
+    fs.rmSync(testOutput, { recursive: true, force: true });
     await alone(lab, () => down(lab));
     fs.rmSync(cacheFolder(), { recursive: true, force: true });
     say(`removed ${cacheFolder()}`);

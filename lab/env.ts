@@ -7,6 +7,9 @@ import { Daemon } from "./processes";
 /** The clone's folder. */
 export const clone = path.resolve(__dirname, "..");
 
+/** What a test run leaves to be looked at. */
+export const testOutput = path.join(clone, ".lab", "test-output");
+
 /** What `env.json` holds. Names of machine objects all carry `id`. */
 export interface LabEnv {
   readonly id: string;

@@ -28,10 +28,18 @@ const goVersion = "1.26";
 /** A daemon looks for its programs in these too; a user's PATH may lack them. */
 export const sbin = "/usr/local/sbin:/usr/sbin:/sbin";
 
-function isOnPath(command: string): boolean {
+/** The browser of the tests, and the Debian package that brings it. */
+const browser = "chromium";
+
+function find(command: string): string | undefined {
   return (process.env["PATH"] ?? "")
     .split(":")
-    .some((folder) => fs.existsSync(`${folder}/${command}`));
+    .map((folder) => `${folder}/${command}`)
+    .find((file) => fs.existsSync(file));
+}
+
+function isOnPath(command: string): boolean {
+  return find(command) !== undefined;
 }
 
 async function missingPackages(): Promise<string[]> {
@@ -70,25 +78,47 @@ export async function checkMachine(): Promise<void> {
       `the lab needs Linux, and this is ${process.platform}; use a Linux machine or a virtual one`,
     );
   }
-  const isRoot = process.getuid?.() === 0;
-  if (!isRoot) {
+  if (process.getuid?.() !== 0) {
     problems.push(
       "the lab makes networks, firewall rules and disks; run it as root (sudo make lab)",
     );
   }
-  let missing = await missingPackages();
-  if (missing.length > 0 && isRoot && isDebian12()) {
-    await step(`installing Debian packages: ${missing.join(" ")}`, (detail) =>
+  const missing = await installMissing(missingPackages, "");
+  if (missing !== undefined) problems.push(missing);
+  if (problems.length > 0) throw new Error(problems.join("\n"));
+}
+
+/**
+ * Checks for the browser, which only the tests use, and installs it as {@link checkMachine} does the rest.
+ * @throws saying how to get it.
+ */
+export async function checkBrowser(): Promise<void> {
+  const list = () => Promise.resolve(isOnPath(browser) ? [] : [browser]);
+  const missing = await installMissing(list, " for the tests");
+  if (missing !== undefined) throw new Error(missing);
+}
+
+/** The file of the browser. @throws when there is none. */
+export function browserPath(): string {
+  const file = find(browser);
+  if (file === undefined) throw new Error(`${browser} is not installed, which the tests need`);
+  return file;
+}
+
+/** Installs what is listed, as root on Debian 12; what is missing after that, as a sentence. */
+async function installMissing(
+  list: () => Promise<string[]>,
+  purpose: string,
+): Promise<string | undefined> {
+  let missing = await list();
+  if (missing.length > 0 && process.getuid?.() === 0 && isDebian12()) {
+    await step(`installing Debian packages${purpose}: ${missing.join(" ")}`, (detail) =>
       installPackages(missing, detail),
     );
-    missing = await missingPackages();
+    missing = await list();
   }
-  if (missing.length > 0) {
-    problems.push(
-      `missing: ${missing.join(", ")} (names of Debian packages; only on Debian 12 they are installed by this command)`,
-    );
-  }
-  if (problems.length > 0) throw new Error(problems.join("\n"));
+  if (missing.length === 0) return undefined;
+  return `missing${purpose}: ${missing.join(", ")} (names of Debian packages; only on Debian 12 they are installed by this command)`;
 }
 
 async function installPackages(

@@ -165,7 +165,11 @@ export async function explain(lab: Lab): Promise<void> {
   const output = await run(pulumi, ["stack", "output", "--json", "--stack", lab.stack], {
     env: { LAB_NAME: lab.name },
   });
-  const { siteUrls } = JSON.parse(output) as { siteUrls?: string[] };
+  const { siteUrl, siteUrls, siteAdminUser } = JSON.parse(output) as {
+    siteUrl?: string;
+    siteUrls?: string[];
+    siteAdminUser?: string;
+  };
   for (const url of siteUrls ?? []) {
     await step(`asking ${url}`, () =>
       until(`${url} does not answer`, SITE_SECONDS, () => answers(url), 500),
@@ -173,9 +177,10 @@ export async function explain(lab: Lab): Promise<void> {
   }
   const prefix = lab.name === "lab" ? "" : `LAB_NAME=${lab.name} `;
   console.log(`
-The site: ${(siteUrls ?? ["(the stack has no output siteUrls)"]).join("  ")}
+The site: ${siteUrl ?? "(the stack has no output siteUrl)"}
 
 Go on with, for example:
+  ${prefix}lab/pulumi stack output siteAdminPassword --show-secrets   # then ${siteUrl ?? ""}/wp-admin/ as ${siteAdminUser ?? "?"}
   ${prefix}lab/pulumi config set wordpressScale 4
   ${prefix}lab/pulumi preview --diff
   ${prefix}lab/pulumi up

@@ -8,10 +8,12 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { commands } from "../lab/commands";
 import { docker } from "../lab/engine";
-import { clone, Lab, type LabEnv } from "../lab/env";
-import { completePath } from "../lab/machine";
+import { clone, Lab, type LabEnv, testOutput } from "../lab/env";
+import { checkBrowser, completePath } from "../lab/machine";
 import { CommandFailed, run } from "../lab/processes";
 import { all, elapsed, Interrupted, interrupted, say, stopOnSignals } from "../lab/steps";
+import { actionlint } from "./actionlint";
+import { watchOutside } from "./e2e/watcher";
 import { cloudLab, withCloud, withDatabase } from "./onEngine";
 import type { Counts } from "./reporter";
 
@@ -125,6 +127,7 @@ async function lint(): Promise<void> {
   await single("types (tsc)", tool("tsc", "--noEmit"));
   await single("lint (eslint)", tool("eslint", "."));
   await single("format (prettier)", tool("prettier", "--check", "--log-level", "warn", "."));
+  await single("workflows (actionlint)", actionlint);
 }
 
 /** What needs neither engine nor lab; `make unit` runs the server's suite without a database. */
@@ -168,8 +171,10 @@ async function everything(): Promise<void> {
   const env = lab.readEnv();
   let isUp = false;
   if (isPrepared && env !== undefined) {
-    const up = single("the lab comes up", async () => commands["up"]?.(lab));
-    await all([up, besideLab(env), checks]);
+    const endWatch = watchOutside(env, lab.path("outside.json"));
+    const up = single("the lab comes up", async () => commands["up"]?.(lab)).finally(endWatch);
+    const browser = single("the browser is there", checkBrowser);
+    await all([up, besideLab(env), browser, checks]);
     await serverOnDatabase(env);
     isUp = await up;
   }
@@ -177,7 +182,9 @@ async function everything(): Promise<void> {
   const failed = total.failed;
   if (isUp) {
     const files = specs("test/e2e");
+    fs.rmSync(testOutput, { recursive: true, force: true });
     await mocha({ name: "test/e2e", files, shown: true, timeoutMillis: E2E_TIMEOUT_MILLIS });
+    if (fs.existsSync(testOutput)) say(`screenshots: ${testOutput}`);
   }
   if (!isUp || total.failed > failed) await showLogs();
   if (!keepsLab) await single("the lab goes away", remove);

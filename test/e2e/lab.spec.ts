@@ -5,6 +5,7 @@ import {
   DescribeVolumesCommand,
   DescribeVpcsCommand,
 } from "@aws-sdk/client-ec2";
+import { DescribeFileSystemsCommand, EFSClient } from "@aws-sdk/client-efs";
 import { ListHostedZonesCommand, Route53Client } from "@aws-sdk/client-route-53";
 import { strict as assert } from "node:assert";
 import { readFileSync, readdirSync } from "node:fs";
@@ -34,6 +35,7 @@ import {
   revokeIngress,
   serverMachine,
   siteSql,
+  spreadReplicas,
 } from "./site";
 
 /** Each of `count` replicas must answer some of the requests sent through one balancer. */
@@ -127,6 +129,7 @@ describe("the whole program on the lab", function () {
     });
 
     it("THEN containers reach each other across hosts, until the agents' UDP 4500 rule goes", async () => {
+      await spreadReplicas();
       const all = await replicas();
       const here = all[0];
       const there = all.find((r) => r.machine.id !== here?.machine.id);
@@ -290,6 +293,28 @@ describe("the whole program on the lab", function () {
     });
   });
 
+  describe("WHEN protectData is true", () => {
+    it("THEN destroy stops before it does anything, and says what to do", async () => {
+      await pulumi("config", "set", "protectData", "true");
+      await up();
+      const before = (await machines()).map((m) => m.id);
+      // It is the preview that stops: without one, all that the protected does not need would go.
+      const ran = await tryPulumi("destroy", "--yes", "--non-interactive");
+      assert.notEqual(ran.code, 0);
+      for (const name of ["data-volume", "content-files"]) {
+        const says = new RegExp(`${name}[^]*cannot be deleted[^]*protect`);
+        assert.match(ran.stdout + ran.stderr, says);
+      }
+      assert.deepEqual(
+        (await machines()).map((m) => m.id),
+        before,
+      );
+      await siteAnswersEverywhere();
+      await pulumi("config", "set", "protectData", "false");
+      await up();
+    });
+  });
+
   describe("WHEN the config has mistakes", () => {
     it("THEN preview names every key at once and nothing is planned", async () => {
       await pulumi("config", "set", "agentCount", "--", "-1");
@@ -310,7 +335,14 @@ describe("the whole program on the lab", function () {
 
   describe("WHEN the stack is destroyed", () => {
     it("THEN the account holds nothing of ours", async () => {
-      await pulumi("destroy", "--yes", "--skip-preview", "--non-interactive");
+      const said = await pulumi("destroy", "--yes", "--skip-preview", "--non-interactive");
+      const [closed, ended] = ["site-access-0.0.0.0_0 deleted", "wordpress-balancer deleting"].map(
+        (line) => said.indexOf(line),
+      );
+      assert.ok(
+        (closed ?? -1) >= 0 && (closed ?? 0) < (ended ?? 0),
+        "the site's port closes first",
+      );
       assert.deepEqual(await machines(), []);
       const [addresses, volumes, groups, keys, vpcs] = await Promise.all([
         ec2().send(new DescribeAddressesCommand({})),
@@ -334,6 +366,9 @@ describe("the whole program on the lab", function () {
       const credentials = { accessKeyId: "lab", secretAccessKey: "lab" };
       const dns = new Route53Client({ endpoint, region, credentials });
       assert.deepEqual((await dns.send(new ListHostedZonesCommand({}))).HostedZones ?? [], []);
+      const efs = new EFSClient({ endpoint, region, credentials });
+      const { FileSystems } = await efs.send(new DescribeFileSystemsCommand({}));
+      assert.deepEqual(FileSystems, []);
       const left = await docker("ps", "-a", "--filter", `label=${label}`, "--format", "{{.Names}}");
       assert.ok(!/-i-/.test(left), `containers left: ${left}`);
     });

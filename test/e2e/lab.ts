@@ -12,6 +12,8 @@ const labName = process.env["LAB_NAME"] ?? "lab";
 /** What the lab says of itself (`.lab/<name>/env.json`). */
 export interface LabEnv {
   readonly id: string;
+  /** The lab's folder. */
+  readonly dir: string;
   readonly label: string;
   readonly dockerHost: string;
   readonly cloudUrl: string;
@@ -19,9 +21,12 @@ export interface LabEnv {
   readonly internetCidr: string;
 }
 
+/** Where the running lab keeps its state. */
+export const labFolder = path.join(root, ".lab", labName);
+
 /** Reads the running lab's description. */
 export function labEnv(): LabEnv {
-  const file = path.join(root, ".lab", labName, "env.json");
+  const file = path.join(labFolder, "env.json");
   return JSON.parse(readFileSync(file, "utf8")) as LabEnv;
 }
 
@@ -101,7 +106,10 @@ export async function outputs(): Promise<StackOutputs> {
 
 /** The outputs that index.ts promises. */
 export interface StackOutputs {
+  readonly siteUrl: string;
   readonly siteUrls: readonly string[];
+  readonly siteAdminUser: string;
+  readonly siteAdminPassword: string;
   readonly serverAddress: string;
   readonly rancherUiTunnel: string;
   readonly agentHosts: readonly {

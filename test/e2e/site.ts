@@ -5,7 +5,7 @@ import {
   RevokeSecurityGroupIngressCommand,
 } from "@aws-sdk/client-ec2";
 import { connect } from "node:net";
-import { docker, labEnv, onMachine, outputs } from "./lab";
+import { docker, labEnv, onMachine, outputs, pulumi } from "./lab";
 
 // The SDK warns on Node 20, which the project's packages are pinned for.
 process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] = "true";
@@ -79,17 +79,36 @@ export async function replicas(): Promise<Replica[]> {
   return found;
 }
 
-/** How many requests with this marker in their URL each replica has logged. */
-export async function hits(marker: string): Promise<number[]> {
+/** What each replica has logged of the requests with this marker in their URL or referrer, a line each. */
+export async function logged(marker: string): Promise<string[][]> {
   return Promise.all(
     (await replicas()).map(async ({ machine, container }) => {
-      const log = await onMachine(
+      const lines = await onMachine(
         machine.id,
-        `docker logs ${container} 2>&1 | grep -c ${marker} || true`,
+        `docker logs ${container} 2>&1 | grep ${marker} || true`,
       );
-      return Number(log);
+      return lines === "" ? [] : lines.split("\n");
     }),
   );
+}
+
+/**
+ * Sees to it that the two replicas are on two hosts: an upgrade that starts the new ones first, and the
+ * loss of a host, may leave both on one, and nothing moves a replica that is well.
+ */
+export async function spreadReplicas(): Promise<void> {
+  const hosts = async () => new Set((await replicas()).map((r) => r.machine.id)).size;
+  if ((await hosts()) > 1) return;
+  for (const scale of ["1", "2"]) {
+    await pulumi("config", "set", "wordpressScale", scale);
+    await pulumi("up", "--yes", "--skip-preview", "--non-interactive");
+  }
+  if ((await hosts()) < 2) throw new Error("both replicas are on one host");
+}
+
+/** How many requests with this marker in their URL each replica has logged. */
+export async function hits(marker: string): Promise<number[]> {
+  return (await logged(marker)).map((lines) => lines.length);
 }
 
 /** A page of the site, redirects followed by hand so that the address never changes behind the test's back. */
