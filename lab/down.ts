@@ -5,6 +5,7 @@ import { cleanCloud, cloudRuns } from "./cloud";
 import { allHostsAreOff, engineAnswers, removeObjects, startEngine, stopEngine } from "./engine";
 import { emulatorHolds } from "./emulator";
 import { clone, type Lab, type LabEnv } from "./env";
+import { isOnPath } from "./machine";
 import { run } from "./processes";
 import { releaseRanges } from "./ranges";
 import { startAgent } from "./ssh";
@@ -145,9 +146,10 @@ function runs(pid: number): boolean {
 
 /**
  * Removes the lab's iptables chains, the rules that lead to them, and the rules for its bridges that its
- * engine leaves behind: all of them have the lab's id in a name.
+ * engine leaves behind: all of them have the lab's id in a name. A new machine has no iptables yet, and no rules.
  */
 async function removeFirewallRules(id: string): Promise<void> {
+  if (!isOnPath("iptables-save")) return;
   for (const table of ["raw", "mangle", "nat", "filter"]) {
     const lines = (await run("iptables-save", ["-t", table])).split("\n");
     const isChain = new RegExp(`^:(\\S*${id}\\S*) `);

@@ -38,7 +38,8 @@ function find(command: string): string | undefined {
     .find((file) => fs.existsSync(file));
 }
 
-function isOnPath(command: string): boolean {
+/** Whether a command is there. */
+export function isOnPath(command: string): boolean {
   return find(command) !== undefined;
 }
 
