@@ -237,7 +237,10 @@ describe("Environment", () => {
     };
     const error = await failure(create(declared, 1));
     assert.ok(error instanceof PartialFailure);
-    assert.match(error.message, /gave up after \d s .*environment staging \(1a2\) to become active/);
+    assert.match(
+      error.message,
+      /gave up after \d s .*environment staging \(1a2\) to become active/,
+    );
     server.fault = () => undefined;
     server.pass(made(), "active");
     const { id, outputs: old } = error.state;
