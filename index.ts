@@ -13,6 +13,7 @@ import {
   SiteAccess,
   SiteEnvironment,
   SiteInstaller,
+  SshEndpoint,
   WordPress,
 } from "./components";
 import { dataDirectories, memoryPlan, readSettings } from "./config";
@@ -86,6 +87,7 @@ const agents = new AgentHosts("agents", {
   sshPublicKey: settings.sshPublicKey,
   agentImage: settings.images.rancherAgent,
   content,
+  via: serverIp.endpoint,
   after,
 });
 const site = new SiteEnvironment("site", {
@@ -133,6 +135,11 @@ export const siteAdminPassword = installer.adminPassword;
 export const siteUrls = wordPress.urls;
 /** Public address of the server host, which answers SSH and nothing else. */
 export const serverAddress = serverIp.publicIp;
+/** The command line that logs in to a host, by name: `server`, `agents-0` and so on. */
+export const sshCommands = SshEndpoint.commands({
+  server: serverIp.endpoint,
+  ...agents.endpoints,
+});
 /** The command that brings Rancher's UI to http://127.0.0.1:8080 of the machine it runs on. */
 export const rancherUiTunnel = rancher.uiTunnel;
 /** Agent hosts: name, public address and id in Rancher. */

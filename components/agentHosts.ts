@@ -7,6 +7,7 @@ import { RancherOsHost, type RancherOsHostArgs } from "./rancherOsHost";
 import type { RancherServer } from "./rancherServer";
 import { hostFolder, scriptFile } from "./script";
 import type { SharedContent } from "./sharedContent";
+import type { SshEndpoint } from "./sshEndpoint";
 
 /** Arguments of {@link AgentHosts}. */
 export interface AgentHostsArgs extends Pick<
@@ -20,6 +21,8 @@ export interface AgentHostsArgs extends Pick<
   readonly network: Network;
   /** What every host mounts. */
   readonly content: SharedContent;
+  /** The host through which SSH reaches them; nothing else may. */
+  readonly via: SshEndpoint;
   /** Image of `rancher/agent`. Changing it replaces every host. */
   readonly agentImage: string;
 }
@@ -48,6 +51,8 @@ export class AgentHosts extends pulumi.ComponentResource {
   public readonly hosts: pulumi.Output<AgentHost[]>;
   /** Public address of the first host, which stays while that host is replaced and others come and go. */
   public readonly firstAddress: pulumi.Output<string>;
+  /** How to log in, by host name. */
+  public readonly endpoints: Readonly<Record<string, SshEndpoint>>;
   /** The hosts in Rancher, active once they exist: to depend on. */
   public readonly active: readonly pulumi.Resource[];
 
@@ -118,7 +123,13 @@ export class AgentHosts extends pulumi.ComponentResource {
       const shown = pulumi
         .all([publicIp, joined.id])
         .apply(([address, rancherHostId]) => ({ name: hostName, address, rancherHostId }));
-      return { joined, shown, publicIp };
+      return {
+        joined,
+        shown,
+        publicIp,
+        hostName,
+        endpoint: host.endpoint(host.privateIp, args.via),
+      };
     };
     const members = Array.from({ length: args.count }).reduce<ReturnType<typeof join>[]>(
       (before, _, index) => [
@@ -136,6 +147,9 @@ export class AgentHosts extends pulumi.ComponentResource {
     this.firstAddress = first.publicIp;
     this.active = members.map(({ joined }) => joined);
     this.hosts = pulumi.all(members.map(({ shown }) => shown));
+    this.endpoints = Object.fromEntries(
+      members.map((member) => [member.hostName, member.endpoint]),
+    );
     this.registerOutputs({ hosts: this.hosts });
   }
 }

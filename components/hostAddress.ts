@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { tags, token } from "./names";
 import type { RancherOsHost } from "./rancherOsHost";
-import { SshEndpoint } from "./sshEndpoint";
+import type { SshEndpoint } from "./sshEndpoint";
 
 /** Arguments of {@link HostAddress}. */
 export interface HostAddressArgs {
@@ -16,9 +16,6 @@ export interface HostAddressArgs {
    */
   readonly movesAfter?: readonly pulumi.Resource[];
 }
-
-/** The user that RancherOS has. */
-const user = "rancher";
 
 /** The Elastic IP of a host, which stays when its instance is replaced, and the host as SSH finds it there. */
 export class HostAddress extends pulumi.ComponentResource {
@@ -47,12 +44,7 @@ export class HostAddress extends pulumi.ComponentResource {
 
     this.host = host;
     this.publicIp = address.publicIp;
-    this.endpoint = new SshEndpoint({
-      host: address.publicIp,
-      user,
-      hostKey: host.hostKey,
-      hostKeyAlias: host.hostKeyAlias,
-    });
+    this.endpoint = host.endpoint(address.publicIp);
     this.reachable = [host.instance, association];
     this.registerOutputs({ publicIp: this.publicIp });
   }

@@ -4,6 +4,7 @@ import * as tls from "@pulumi/tls";
 import { cloudConfig, type HostFile } from "./cloudConfig";
 import { dnsLabel, tags, token } from "./names";
 import { scriptFile } from "./script";
+import { SshEndpoint } from "./sshEndpoint";
 
 /** A file for a host whose content may come from another resource. */
 export type HostFileArgs = {
@@ -31,6 +32,9 @@ export interface RancherOsHostArgs {
 
 /** Size of the root disk: RancherOS's own 8 GiB and room for images and logs. */
 const rootVolumeGiB = 16;
+
+/** The user that RancherOS has. */
+const user = "rancher";
 
 const log = "/var/log/rancher-cattle.log";
 
@@ -129,5 +133,17 @@ export class RancherOsHost extends pulumi.ComponentResource {
       replacementTrigger: instance.id,
     };
     this.registerOutputs({ instanceId: this.instanceId });
+  }
+
+  /** The host as SSH finds it at one of its addresses, where it must through another host. */
+  endpoint(host: pulumi.Input<string>, via?: SshEndpoint): SshEndpoint {
+    const { hostKey, hostKeyAlias } = this;
+    return new SshEndpoint({
+      host,
+      user,
+      hostKey,
+      hostKeyAlias,
+      ...(via === undefined ? {} : { via }),
+    });
   }
 }

@@ -59,6 +59,7 @@ export class SecurityGroups extends pulumi.ComponentResource {
     const server = group("server", "the host of Rancher and of the databases");
     const agents = group("agents", "the hosts that run the site");
     const fromAgents = { referencedSecurityGroupId: agents.id };
+    const fromServer = { referencedSecurityGroupId: server.id };
 
     for (const cidrIpv4 of args.adminCidrs) {
       allow(
@@ -71,6 +72,7 @@ export class SecurityGroups extends pulumi.ComponentResource {
     }
     allow("server-rancher", server, ports.rancher, fromAgents, "agents call Rancher");
     allow("server-mysql", server, ports.mysql, fromAgents, "the site reads its database");
+    allow("agents-ssh", agents, ports.ssh, fromServer, "SSH for an administrator, by the server");
     allow(
       "agents-ike",
       agents,

@@ -12,6 +12,8 @@ export interface SshEndpointArgs {
   readonly hostKey: pulumi.Input<string>;
   /** Name that the key is pinned to, so that a moved address changes nothing. */
   readonly hostKeyAlias: string;
+  /** A host to go through, which only passes on what is encrypted for this one. @default straight */
+  readonly via?: SshEndpoint;
 }
 
 /** Quotes one word for a POSIX shell. */
@@ -30,6 +32,7 @@ export class SshEndpoint {
   readonly port: number;
   readonly hostKey: pulumi.Output<string>;
   readonly hostKeyAlias: string;
+  private readonly via: SshEndpoint | undefined;
 
   constructor(args: SshEndpointArgs) {
     this.host = pulumi.output(args.host);
@@ -37,11 +40,13 @@ export class SshEndpoint {
     this.port = args.port ?? 22;
     this.hostKey = pulumi.output(args.hostKey);
     this.hostKeyAlias = args.hostKeyAlias;
+    this.via = args.via;
   }
 
   /** Options of `ssh`, one argument an element. */
   get options(): pulumi.Output<string[]> {
-    return this.hostKey.apply((hostKey) =>
+    const jump = this.via?.command("-W", "%h:%p");
+    return pulumi.all([this.hostKey, jump]).apply(([hostKey, proxyCommand]) =>
       [
         "BatchMode=yes",
         "StrictHostKeyChecking=yes",
@@ -55,6 +60,7 @@ export class SshEndpoint {
         "ConnectTimeout=10",
         "ServerAliveInterval=10",
         "ServerAliveCountMax=3",
+        ...(proxyCommand === undefined ? [] : [`ProxyCommand=${proxyCommand}`]),
       ].flatMap((option) => ["-o", option]),
     );
   }
@@ -72,6 +78,15 @@ export class SshEndpoint {
           .map(shellQuote)
           .join(" "),
       );
+  }
+
+  /** The command line that logs in to each of several hosts. */
+  static commands(
+    endpoints: Readonly<Record<string, SshEndpoint>>,
+  ): pulumi.Output<Record<string, string>> {
+    return pulumi.all(
+      Object.fromEntries(Object.entries(endpoints).map(([name, host]) => [name, host.command()])),
+    );
   }
 
   /** The address of the host's Docker engine. */

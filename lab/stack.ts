@@ -50,7 +50,6 @@ export function writeShellEnvironment(lab: Lab, env: LabEnv): void {
   );
   lines.push(
     `export PATH=${quote(cliFolder(lab))}:"$PATH"`,
-    `lab_cli=${quote(path.join(cliFolder(lab), "pulumi"))}`,
     `lab_cloud_pid=${quote(String(lab.daemon("cloud").pid ?? ""))}`,
   );
   writeWhole(lab.path("env.sh"), `${lines.join("\n")}\n`);

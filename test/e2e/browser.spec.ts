@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import type { StackOutputs } from "../../commands/stack";
 import type { Page } from "playwright-core";
 import {
   chooseImage,
@@ -17,7 +18,7 @@ import {
   screenshot,
   type Session,
 } from "./browser";
-import { outputs, pulumi, type StackOutputs } from "./lab";
+import { outputs, pulumi } from "./lab";
 import { logged, replicas } from "./site";
 
 /** Opens a browser whose way to the site leads through each agent host in turn. */

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import * as path from "node:path";
 import { promisify } from "node:util";
+import type { StackOutputs } from "../../commands/stack";
 
 const run = promisify(execFile);
 
@@ -102,24 +103,6 @@ export async function outputs(): Promise<StackOutputs> {
   return JSON.parse(
     await pulumi("stack", "output", "--json", "--show-secrets"),
   ) as unknown as StackOutputs;
-}
-
-/** The outputs that index.ts promises. */
-export interface StackOutputs {
-  readonly siteUrl: string;
-  readonly siteUrls: readonly string[];
-  readonly siteAdminUser: string;
-  readonly siteAdminPassword: string;
-  readonly serverAddress: string;
-  readonly rancherUiTunnel: string;
-  readonly agentHosts: readonly {
-    readonly name: string;
-    readonly address: string;
-    readonly rancherHostId: string;
-  }[];
-  readonly rancherAccessKey: string;
-  readonly rancherSecretKey: string;
-  readonly rancherAdminPassword: string;
 }
 
 /** Runs docker on the engine that carries the lab's machines. */

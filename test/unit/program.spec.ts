@@ -2,17 +2,10 @@ import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { parse } from "yaml";
+import type { StackOutputs } from "../../commands/stack";
 import { Network, SharedContent } from "../../components";
 import { makeCertificate, type SelfMade } from "../certificate";
-import {
-  leastConfig,
-  list,
-  names,
-  type Outputs,
-  recordProgram,
-  sshPublicKey,
-  text,
-} from "./program";
+import { leastConfig, list, names, recordProgram, sshPublicKey, text } from "./program";
 import { isSecret, plain, type Recorded, type Recording, record } from "./recorder";
 
 const type = {
@@ -357,6 +350,24 @@ describe("the program", () => {
       }
     });
 
+    it("THEN agents are reached through the server, each end with its own key pinned", () => {
+      const { sshCommands, serverAddress } = built.result;
+      assert.deepEqual(Object.keys(sshCommands), ["server", "agents-0", "agents-1"]);
+      const words = (line: string) =>
+        spawnSync("sh", ["-c", `printf '%s\\n' ${line}`], { encoding: "utf8" })
+          .stdout.trim()
+          .split("\n");
+      const outer = words(sshCommands["agents-1"] ?? "");
+      assert.match(outer.at(-1) ?? "", /^rancher@10\.0\./);
+      assert.ok(outer.includes("HostKeyAlias=rancher-cattle-test-agents-1"));
+      const proxy = outer.find((word) => word.startsWith("ProxyCommand="));
+      const inner = words((proxy ?? "").replace("ProxyCommand=", ""));
+      assert.deepEqual(inner.slice(-3), ["-W", "%h:%p", `rancher@${serverAddress}`]);
+      assert.ok(inner.includes("StrictHostKeyChecking=yes"));
+      assert.ok(inner.includes("HostKeyAlias=rancher-cattle-test-server"));
+      assert.ok(!words(sshCommands["server"] ?? "").some((word) => word.startsWith("Proxy")));
+    });
+
     it("THEN the system's ssh understands every option", function () {
       const options = sshOptions();
       const asked = spawnSync("ssh", ["-F", "none", "-G", ...options, "h"], { encoding: "utf8" });
@@ -427,6 +438,7 @@ describe("the program", () => {
         ].join(" ");
       });
       assert.deepEqual(rules.sort(), [
+        "in agents tcp 22 server",
         "in agents tcp 80 0.0.0.0/0",
         "in agents udp 4500 agents",
         "in agents udp 500 agents",
@@ -769,7 +781,7 @@ describe("the program", () => {
       siteCertificateKey: key,
     });
     let own: SelfMade;
-    let encrypted: Recording<Outputs>;
+    let encrypted: Recording<StackOutputs>;
     before(async () => {
       own = makeCertificate([`DNS:${siteDomain}`]);
       encrypted = await recordProgram(configOf(own));
@@ -865,6 +877,7 @@ describe("the program", () => {
       "siteAdminUser",
       "siteUrl",
       "siteUrls",
+      "sshCommands",
     ]);
     assert.deepEqual(
       result.agentHosts.map((host) => [host.name, host.rancherHostId]),

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
+import type { StackOutputs } from "../../commands/stack";
 import { type Recorded, type Recording, plain, record } from "./recorder";
 
 /** A key pair's public half that nobody owns. */
@@ -13,20 +14,6 @@ export const leastConfig: Readonly<Record<string, string>> = {
   adminCidrs: '["203.0.113.7/32"]',
   sshPublicKey,
 };
-
-/** The stack's outputs. */
-export interface Outputs {
-  readonly siteUrl: string;
-  readonly siteUrls: readonly string[];
-  readonly siteAdminUser: string;
-  readonly siteAdminPassword: string;
-  readonly serverAddress: string;
-  readonly rancherUiTunnel: string;
-  readonly agentHosts: readonly { name: string; address: string; rancherHostId: string }[];
-  readonly rancherAccessKey: string;
-  readonly rancherSecretKey: string;
-  readonly rancherAdminPassword: string;
-}
 
 /** Runs with a home in which ssh finds the key, so that the program has nothing to warn of. */
 async function withKey<T>(work: () => Promise<T>): Promise<T> {
@@ -53,17 +40,17 @@ async function withKey<T>(work: () => Promise<T>): Promise<T> {
 /** Runs `index.ts` afresh with the least configuration and these values on top. */
 export function recordProgram(
   config: Readonly<Record<string, string>> = {},
-): Promise<Recording<Outputs>> {
+): Promise<Recording<StackOutputs>> {
   const file = require.resolve("../../index");
   // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- index.ts acts when it is loaded
   delete require.cache[file];
   return withKey(() =>
     record(
       // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() keeps its own cache
-      () => require(file) as Outputs,
+      () => require(file) as StackOutputs,
       { config: { ...leastConfig, ...config } },
     ),
-  ) as Promise<Recording<Outputs>>;
+  ) as Promise<Recording<StackOutputs>>;
 }
 
 /** An input that may be a secret, as text. */

@@ -1,0 +1,85 @@
+/** A stack as the commands see it: what the Pulumi CLI says of it. */
+import { spawn } from "node:child_process";
+import * as path from "node:path";
+import { Problem } from "./cli";
+
+/** The project's folder. */
+export const projectFolder = path.resolve(__dirname, "..");
+
+/** The launcher of the pinned CLI. */
+const cli = path.join(projectFolder, "node_modules", ".bin", "pulumi");
+
+/** The outputs of `index.ts`. */
+export interface StackOutputs {
+  readonly siteUrl: string;
+  readonly siteUrls: readonly string[];
+  readonly siteAdminUser: string;
+  readonly siteAdminPassword: string;
+  readonly serverAddress: string;
+  /** A command line of ssh for a POSIX shell, by host: `server`, `agents-0`, … */
+  readonly sshCommands: Readonly<Record<string, string>>;
+  readonly rancherUiTunnel: string;
+  readonly agentHosts: readonly {
+    readonly name: string;
+    readonly address: string;
+    readonly rancherHostId: string;
+  }[];
+  readonly rancherAccessKey: string;
+  readonly rancherSecretKey: string;
+  readonly rancherAdminPassword: string;
+}
+
+/** One stack of the project. */
+export class Stack {
+  /** @param given its name; undefined means the one that is selected */
+  constructor(private readonly given: string | undefined) {}
+
+  /** Runs the CLI on the stack and returns what it printed. @throws Problem with what it complained of */
+  async pulumi(...args: string[]): Promise<string> {
+    const stack = this.given === undefined ? [] : ["--stack", this.given];
+    const words = ["--cwd", projectFolder, "--non-interactive", ...args, ...stack];
+    const { code, stdout, stderr } = await output(cli, words);
+    if (code === 0) return stdout;
+    const complaint = stderr.replace(/^error: /m, "").trim();
+    throw new Problem(complaint === "" ? `pulumi ${args[0] ?? ""} ended with ${code}` : complaint);
+  }
+
+  /** Its name. @throws Problem when none is selected */
+  async name(): Promise<string> {
+    if (this.given !== undefined) return this.given;
+    return (await this.pulumi("stack", "--show-name")).trim();
+  }
+
+  /** Its outputs, secrets in clear. @throws Problem when it is not up */
+  async outputs(): Promise<StackOutputs> {
+    const text = await this.pulumi("stack", "output", "--json", "--show-secrets");
+    const outputs = JSON.parse(text) as Partial<StackOutputs>;
+    if (outputs.sshCommands === undefined) {
+      throw new Problem(`the stack ${await this.name()} is not up; run: npx pulumi up`);
+    }
+    return outputs as StackOutputs;
+  }
+
+  /** Its configuration by full key, secrets in clear. */
+  async config(): Promise<Readonly<Record<string, { value: string; secret: boolean }>>> {
+    return JSON.parse(await this.pulumi("config", "--json", "--show-secrets")) as Record<
+      string,
+      { value: string; secret: boolean }
+    >;
+  }
+}
+
+/** Runs a program to its end. */
+function output(
+  program: string,
+  args: readonly string[],
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const read = { stdout: "", stderr: "" };
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (read.stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (read.stderr += text));
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code: code ?? 1, ...read }));
+  });
+}
