@@ -1,8 +1,8 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { shellQuote } from "../config/shell";
 import type { HostAddress } from "./hostAddress";
 import { readScript } from "./script";
-import { shellQuote } from "./sshEndpoint";
 
 /** Arguments of {@link hostGate}. */
 export interface HostGateArgs {

@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { ports } from "../config/ports";
+import { sharedContent } from "../config/storage";
 import { ingressRule } from "./ingressRule";
 import { tags, token } from "./names";
 import type { Network, Place } from "./network";
@@ -22,11 +23,7 @@ export interface SharedContentArgs {
   readonly isProtected?: boolean;
 }
 
-/** Where hosts mount it. Below `/mnt`, which RancherOS shares with its Docker engine. */
-const mountPoint = "/mnt/shared";
-
-/** The site's directory in the file system. */
-const siteDirectory = "wp-content";
+const { mountPoint, siteDirectory } = sharedContent;
 
 const protect = scriptFile("protect-mount-point");
 const mount = scriptFile("mount-shared");

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { shellQuote } from "../config/shell";
 
 /** What {@link SshEndpoint} is made of. */
 export interface SshEndpointArgs {
@@ -14,11 +15,6 @@ export interface SshEndpointArgs {
   readonly hostKeyAlias: string;
   /** A host to go through, which only passes on what is encrypted for this one. @default straight */
   readonly via?: SshEndpoint;
-}
-
-/** Quotes one word for a POSIX shell. */
-export function shellQuote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /**

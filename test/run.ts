@@ -26,6 +26,9 @@ const keepsLab = (process.env["KEEP_LAB"] ?? "") !== "";
 const cloudSpec = "lab/test/cloud.spec.ts";
 const serverSpec = "lab/test/rancher-server.spec.ts";
 
+/** Destroys the stack on its way, so that it comes last. */
+const lastSpec = "test/e2e/restore.spec.ts";
+
 /** Longest time for one test that sets none, in milliseconds. */
 const UNIT_TIMEOUT_MILLIS = 120_000;
 const E2E_TIMEOUT_MILLIS = 20 * 60_000;
@@ -132,7 +135,13 @@ async function lint(): Promise<void> {
 
 /** What needs neither engine nor lab; `make unit` runs the server's suite without a database. */
 async function unit(withServer = true): Promise<void> {
-  for (const folder of ["test/unit", "test/provider-unit", "test/conformance", "lab"]) {
+  for (const folder of [
+    "test/unit",
+    "test/commands",
+    "test/provider-unit",
+    "test/conformance",
+    "lab",
+  ]) {
     const files = specs(folder).filter(
       (file) => file !== cloudSpec && (withServer || file !== serverSpec),
     );
@@ -181,7 +190,7 @@ async function everything(): Promise<void> {
   await checks;
   const failed = total.failed;
   if (isUp) {
-    const files = specs("test/e2e");
+    const files = [...specs("test/e2e").filter((file) => file !== lastSpec), lastSpec];
     fs.rmSync(testOutput, { recursive: true, force: true });
     await mocha({ name: "test/e2e", files, shown: true, timeoutMillis: E2E_TIMEOUT_MILLIS });
     if (fs.existsSync(testOutput)) say(`screenshots: ${testOutput}`);

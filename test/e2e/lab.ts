@@ -39,9 +39,18 @@ export interface Ran {
 }
 
 /** Runs `lab/pulumi` and returns whatever happened, success or not. */
-export async function tryPulumi(...args: string[]): Promise<Ran> {
+export function tryPulumi(...args: string[]): Promise<Ran> {
+  return tryRun("lab/pulumi", args);
+}
+
+/** Runs a command in the lab's environment, as `lab/run` does, and returns whatever happened. */
+export function tryInLab(...command: string[]): Promise<Ran> {
+  return tryRun("lab/run", command);
+}
+
+async function tryRun(program: string, args: readonly string[]): Promise<Ran> {
   try {
-    const { stdout, stderr } = await run(path.join(root, "lab/pulumi"), args, {
+    const { stdout, stderr } = await run(path.join(root, program), args, {
       cwd: root,
       maxBuffer: 64 << 20,
       env: { ...process.env, LAB_NAME: labName },

@@ -1,0 +1,2 @@
+# Argument: Rancher's container.
+docker stop -t 60 "$1" >/dev/null

@@ -1,0 +1,225 @@
+import {
+  DescribeAddressesCommand,
+  DescribeKeyPairsCommand,
+  DescribeSecurityGroupsCommand,
+  DescribeVolumesCommand,
+  DescribeVpcsCommand,
+} from "@aws-sdk/client-ec2";
+import { DescribeFileSystemsCommand, EFSClient } from "@aws-sdk/client-efs";
+import { ListHostedZonesCommand, Route53Client } from "@aws-sdk/client-route-53";
+import { strict as assert } from "node:assert";
+import * as fs from "node:fs";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
+import { contentFiles, rancherRows, siteRows } from "./checksums";
+import {
+  docker,
+  eventually,
+  labEnv,
+  onMachine,
+  outputs,
+  pulumi,
+  root as clone,
+  tryInLab,
+  up,
+} from "./lab";
+import { ec2, machines, page, rancherHosts, replicas, serverMachine, siteSql } from "./site";
+
+/** Everything that a backup brings back, a checksum a table and a file. */
+interface Sums {
+  readonly site: Record<string, string>;
+  readonly rancher: Record<string, string>;
+  readonly files: Record<string, string>;
+}
+
+async function sums(): Promise<Sums> {
+  const [site, rancher, files] = await Promise.all([siteRows(), rancherRows(), contentFiles()]);
+  return { site, rancher, files };
+}
+
+/** SQL as root of a database, which may make tables and lose them. */
+async function rootSql(container: string, statement: string): Promise<string> {
+  const { id } = await serverMachine();
+  const text = Buffer.from(statement).toString("base64");
+  const client = 'MYSQL_PWD="$MYSQL_ROOT_PASSWORD" exec mysql -N -uroot "$MYSQL_DATABASE"';
+  return onMachine(id, `echo ${text} | base64 -d | docker exec -i ${container} sh -c '${client}'`);
+}
+
+/** Runs PHP with WordPress loaded in a replica. */
+async function inWordPress(code: string): Promise<string> {
+  const [replica] = await replicas();
+  assert.ok(replica !== undefined);
+  const text = Buffer.from(`<?php require "/var/www/html/wp-load.php"; ${code}`).toString("base64");
+  return onMachine(
+    replica.machine.id,
+    `echo ${text} | base64 -d | docker exec -i -u www-data ${replica.container} php`,
+  );
+}
+
+const upload = "wp-content/uploads/kept.txt";
+
+/** GIVEN a lab on which `up` has run; the stack is destroyed on the way, and made again from a backup. */
+describe("backup and restore", function () {
+  this.timeout("15m");
+  this.bail(true);
+  const root = fs.mkdtempSync(path.join(tmpdir(), "backups-"));
+  let folder: string;
+  let address: string;
+  let kept: Sums;
+
+  after(() => fs.rmSync(root, { recursive: true }));
+
+  const restore = (...args: string[]) =>
+    tryInLab("npm", "run", "--silent", "restore", "--", ...args, "--output", root);
+
+  it("GIVEN a post, an option, a file and tables that depend on each other WHEN a backup is taken THEN it is whole", async () => {
+    address = (await outputs()).siteUrl;
+    await inWordPress(`
+      $url = home_url();
+      wp_insert_post(wp_slash(["post_title" => "Kept", "post_name" => "kept", "post_status" => "publish",
+        "post_content" => "<img src=\\"$url/${upload}\\"> and \\"" . str_replace("/", "\\\\/", $url) . "\\""]));
+      update_option("kept", ["deep" => ["url" => "$url/there", "number" => 7]]);
+      wp_mkdir_p(WP_CONTENT_DIR . "/uploads");
+      file_put_contents(WP_CONTENT_DIR . "/uploads/kept.txt", "kept for good");
+    `);
+    await rootSql(
+      "site-db",
+      `CREATE TABLE wp_parent (id INT PRIMARY KEY) ENGINE=InnoDB;
+       CREATE TABLE wp_child (id INT PRIMARY KEY, parent INT, CONSTRAINT kept FOREIGN KEY (parent) REFERENCES wp_parent (id)) ENGINE=InnoDB;
+       INSERT INTO wp_parent VALUES (1); INSERT INTO wp_child VALUES (1, 1);`,
+    );
+    const ran = await tryInLab("npm", "run", "--silent", "backup", "--", "--output", root);
+    assert.equal(ran.code, 0, ran.stderr);
+    kept = await sums();
+    const name = /^The backup: (.*)$/m.exec(ran.stdout)?.[1];
+    assert.ok(name !== undefined, ran.stdout);
+    folder = path.resolve(name);
+    const manifest = fs.readFileSync(path.join(folder, "manifest.json"), "utf8");
+    const { rancherAccessKey, rancherSecretKey, siteAdminPassword } = await outputs();
+    for (const secret of [rancherAccessKey, rancherSecretKey, siteAdminPassword]) {
+      assert.ok(!`${manifest}${ran.stdout}${ran.stderr}`.includes(secret));
+    }
+    assert.equal(fs.statSync(folder).mode & 0o077, 0, "nobody else may read it");
+  });
+
+  it("WHEN a file of it is damaged THEN restore refuses before it touches anything", async () => {
+    const copy = path.join(root, "damaged");
+    fs.cpSync(folder, copy, { recursive: true });
+    fs.appendFileSync(path.join(copy, "site.sql.gz"), "x");
+    const ran = await restore(copy, "--yes");
+    assert.notEqual(ran.code, 0);
+    assert.match(ran.stderr, /damaged, and nothing was restored: site.sql.gz has \d+ bytes/);
+    const unasked = await restore(folder);
+    assert.notEqual(unasked.code, 0);
+    assert.match(unasked.stderr, /Replace the site and Rancher of the stack .*Add --yes/);
+    assert.deepEqual(await sums(), kept);
+  });
+
+  it("WHEN a dump cannot be read to its end THEN the tables stay as they are", async () => {
+    const { id } = await serverMachine();
+    const script = fs.readFileSync(path.join(clone, "commands/scripts/load-database.sh"), "utf8");
+    const half = Buffer.from("CREATE TABLE wp_posts (id INT);\nnot SQL;\n").toString("base64");
+    const text = Buffer.from(script).toString("base64");
+    const ran = await onMachine(
+      id,
+      `echo ${text} | base64 -d >/tmp/load.sh; echo ${half} | base64 -d | gzip | sh /tmp/load.sh site-db 2>&1 || echo "ended with $?"`,
+    );
+    assert.match(ran, /ERROR 1064[^]*ended with 1/);
+    assert.deepEqual((await sums()).site, kept.site);
+  });
+
+  it("WHEN rows, tables, files and Rancher's services are lost THEN a restore brings all of them back", async () => {
+    const [replica] = await replicas();
+    assert.ok(replica !== undefined);
+    await onMachine(replica.machine.id, "rm -r /mnt/shared/wp-content/uploads");
+    await rootSql("site-db", "DROP TABLE wp_child; DROP TABLE wp_parent; DELETE FROM wp_posts;");
+    await rootSql("rancher-db", "DELETE FROM lab_certificate; UPDATE lab_stack SET data = '{}';");
+    const ran = await restore(folder, "--yes");
+    assert.equal(ran.code, 0, ran.stderr);
+    await eventually("all rows and files are the same", 60, async () => {
+      assert.deepEqual(await sums(), kept);
+      return true;
+    });
+    await eventually("Rancher knows its hosts", 120, async () =>
+      (await rancherHosts()).every((host) => host.state === "active") ? true : undefined,
+    );
+    await pulumi("preview", "--refresh", "--expect-no-changes");
+    // What was there before the restore was saved by it.
+    assert.ok(fs.readdirSync(path.dirname(folder)).length >= 2);
+    assert.equal((await page(`${address}/${upload}`)).body, "kept for good");
+  });
+
+  describe("WHEN the stack is destroyed", () => {
+    it("THEN the account holds nothing of ours", async () => {
+      const said = await pulumi("destroy", "--yes", "--skip-preview", "--non-interactive");
+      const [closed, ended] = ["site-access-0.0.0.0_0 deleted", "wordpress-balancer deleting"].map(
+        (line) => said.indexOf(line),
+      );
+      assert.ok(
+        (closed ?? -1) >= 0 && (closed ?? 0) < (ended ?? 0),
+        "the site's port closes first",
+      );
+      assert.deepEqual(await machines(), []);
+      const [addresses, volumes, groups, keys, vpcs] = await Promise.all([
+        ec2().send(new DescribeAddressesCommand({})),
+        ec2().send(new DescribeVolumesCommand({})),
+        ec2().send(new DescribeSecurityGroupsCommand({})),
+        ec2().send(new DescribeKeyPairsCommand({})),
+        ec2().send(new DescribeVpcsCommand({})),
+      ]);
+      assert.deepEqual(addresses.Addresses ?? [], []);
+      assert.deepEqual(volumes.Volumes ?? [], []);
+      assert.deepEqual(
+        (groups.SecurityGroups ?? []).filter((g) => g.GroupName !== "default"),
+        [],
+      );
+      assert.deepEqual(keys.KeyPairs ?? [], []);
+      assert.deepEqual(
+        (vpcs.Vpcs ?? []).filter((v) => v.IsDefault !== true),
+        [],
+      );
+      const { cloudUrl: endpoint, region, label } = labEnv();
+      const credentials = { accessKeyId: "lab", secretAccessKey: "lab" };
+      const dns = new Route53Client({ endpoint, region, credentials });
+      assert.deepEqual((await dns.send(new ListHostedZonesCommand({}))).HostedZones ?? [], []);
+      const efs = new EFSClient({ endpoint, region, credentials });
+      const { FileSystems } = await efs.send(new DescribeFileSystemsCommand({}));
+      assert.deepEqual(FileSystems, []);
+      const left = await docker("ps", "-a", "--filter", `label=${label}`, "--format", "{{.Names}}");
+      assert.ok(!/-i-/.test(left), `containers left: ${left}`);
+    });
+  });
+
+  describe("WHEN the stack is made anew, empty, and the backup is restored", () => {
+    it("THEN the site is the same at its new address, and Rancher keeps its own", async () => {
+      await up();
+      const now = (await outputs()).siteUrl;
+      const { rancher } = await sums();
+      const ran = await restore(folder, "--yes");
+      assert.equal(ran.code, 0, ran.stderr);
+      assert.match(ran.stderr, /Rancher's database stays: the backup is of another Rancher/);
+      const after = await sums();
+      assert.deepEqual(after.files, kept.files);
+      assert.deepEqual(after.rancher, rancher);
+      // Where the site's own address stands, it is the new one.
+      const moved = now === address ? [] : ["wp_options", "wp_posts"];
+      const others = (site: Record<string, string>) =>
+        Object.fromEntries(Object.entries(site).filter(([table]) => !moved.includes(table)));
+      assert.deepEqual(others(after.site), others(kept.site));
+      const count = (sum: string | undefined) => sum?.split(" ")[0];
+      for (const table of moved) {
+        assert.equal(count(after.site[table]), count(kept.site[table]), table);
+      }
+      const content = await siteSql("SELECT post_content FROM wp_posts WHERE post_name = 'kept'");
+      assert.ok(content.includes(`${now}/${upload}`), content);
+      assert.ok(!content.includes(address.replace("http://", "")) || now === address, content);
+      assert.deepEqual(JSON.parse(await inWordPress('echo json_encode(get_option("kept"));')), {
+        deep: { url: `${now}/there`, number: 7 },
+      });
+      for (const url of (await outputs()).siteUrls) {
+        assert.equal((await page(`${url}/${upload}`)).body, "kept for good");
+      }
+      await pulumi("preview", "--refresh", "--expect-no-changes");
+    });
+  });
+});
