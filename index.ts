@@ -13,6 +13,7 @@ import {
   SiteAccess,
   SiteEnvironment,
   SiteInstaller,
+  Snapshots,
   SshEndpoint,
   WordPress,
 } from "./components";
@@ -77,6 +78,13 @@ const content = new SharedContent("content", {
   clientGroupId: groups.agentGroupId,
   isProtected: settings.protectData,
 });
+if (settings.snapshotDays > 0) {
+  new Snapshots("snapshots", {
+    resources: [data.arn, content.arn],
+    days: settings.snapshotDays,
+    isProtected: settings.protectData,
+  });
+}
 const agents = new AgentHosts("agents", {
   count: settings.agentCount,
   server: rancher,

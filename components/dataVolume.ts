@@ -29,6 +29,7 @@ const script = scriptFile("mount-data");
  */
 export class DataVolume extends pulumi.ComponentResource {
   public readonly volumeId: pulumi.Output<string>;
+  public readonly arn: pulumi.Output<string>;
   /** Where machines mount it. Below `/mnt`, which RancherOS shares with its Docker engine. */
   public readonly mountPoint = "/mnt/data";
   /** The script that mounts it, for the machine's files. */
@@ -59,6 +60,7 @@ export class DataVolume extends pulumi.ComponentResource {
     );
 
     this.volumeId = volume.id;
+    this.arn = volume.arn;
     this.file = script;
     this.mountCommand = [script.path, volume.id, this.mountPoint, ...args.directories];
     this.bootCommand = pulumi

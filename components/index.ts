@@ -12,5 +12,6 @@ export { SharedContent, type SharedContentArgs } from "./sharedContent";
 export { SiteAccess, type SiteAccessArgs } from "./siteAccess";
 export { SiteEnvironment, type SiteEnvironmentArgs } from "./siteEnvironment";
 export { SiteInstaller, type SiteInstallerArgs } from "./siteInstaller";
+export { Snapshots, type SnapshotsArgs } from "./snapshots";
 export { SshEndpoint, type SshEndpointArgs } from "./sshEndpoint";
 export { WordPress, type WordPressArgs } from "./wordPress";

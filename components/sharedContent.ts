@@ -38,6 +38,7 @@ const mount = scriptFile("mount-shared");
  */
 export class SharedContent extends pulumi.ComponentResource {
   public readonly fileSystemId: pulumi.Output<string>;
+  public readonly arn: pulumi.Output<string>;
   /** The directory on every host. It belongs to the site's user, and is there only while it is mounted. */
   public readonly directory = `${mountPoint}/${siteDirectory}`;
   /** The scripts that mount it, for a host's files. */
@@ -91,6 +92,7 @@ export class SharedContent extends pulumi.ComponentResource {
     );
 
     this.fileSystemId = fileSystem.id;
+    this.arn = fileSystem.arn;
     this.registerOutputs({ fileSystemId: this.fileSystemId });
   }
 

@@ -78,6 +78,8 @@ export interface Settings {
   readonly amiId: string;
   /** Whether nothing may delete the disk with the databases and the shared files. */
   readonly protectData: boolean;
+  /** Days that the daily snapshots of disk and files are kept; 0 means that none are taken. */
+  readonly snapshotDays: number;
   /** Git repository of Rancher's library catalog; undefined means Rancher's own. */
   readonly catalogUrl: string | undefined;
   /** Image reference by role: the setting, or the pin of the table. */
@@ -111,6 +113,7 @@ export const defaults = {
   sshPublicKey: "",
   amiId: "",
   protectData: "false",
+  snapshotDays: "0",
   catalogUrl: "",
   siteCidrs: '["0.0.0.0/0"]',
   siteDomain: "",
@@ -165,6 +168,9 @@ const mailAddress = /^[\w.!#$%&'*+/=?^`{|}~-]+@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+$/
 /** VPC prefix lengths: AWS allows no range wider than 16, and two subnets of a sixteenth each need 24. */
 const vpcPrefixes = { widest: 16, narrowest: 24 } as const;
 
+/** A hundred years: the longest retention that a vault may have (AWS Backup, PutBackupVaultLockConfiguration). */
+const mostSnapshotDays = 36_500;
+
 /** Collects problems while it reads values; a read never throws. */
 class Reader {
   readonly problems: string[] = [];
@@ -196,6 +202,19 @@ class Reader {
       this.reject(key, text, `is too few; set ${least} or more`);
     }
     return Number(text);
+  }
+
+  snapshotDays(): number {
+    const key = "snapshotDays";
+    const days = this.whole(key, 0);
+    if (days > mostSnapshotDays) {
+      this.reject(
+        key,
+        this.text(key),
+        `is more than AWS Backup keeps anything; set ${mostSnapshotDays} or fewer, such as 14, or 0 for none`,
+      );
+    }
+    return days;
   }
 
   yesOrNo(key: Key): boolean {
@@ -595,6 +614,7 @@ export function parseSettings(given: GivenConfig): Settings | readonly string[] 
     sshPublicKey: reader.sshPublicKey(),
     amiId: reader.amiId(region),
     protectData: reader.yesOrNo("protectData"),
+    snapshotDays: reader.snapshotDays(),
     catalogUrl: reader.catalogUrl(),
     images: {
       rancherDatabase: reader.image("rancherDatabase"),

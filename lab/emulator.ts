@@ -1,5 +1,12 @@
 /** What the emulated account holds, seen through AWS's own API. */
 import {
+  BackupClient,
+  DeleteBackupPlanCommand,
+  DeleteBackupVaultCommand,
+  ListBackupPlansCommand,
+  ListBackupVaultsCommand,
+} from "@aws-sdk/client-backup";
+import {
   DeleteKeyPairCommand,
   DeleteSecurityGroupCommand,
   DeleteVolumeCommand,
@@ -21,6 +28,7 @@ import {
   DescribeMountTargetsCommand,
   EFSClient,
 } from "@aws-sdk/client-efs";
+import { DeleteRoleCommand, IAMClient, ListRolesCommand } from "@aws-sdk/client-iam";
 import {
   DeleteHostedZoneCommand,
   ListHostedZonesCommand,
@@ -51,8 +59,10 @@ function kindsOf(env: LabEnv): Kind[] {
     credentials: { accessKeyId: "lab", secretAccessKey: "lab" },
     maxAttempts: 2,
   };
+  const backup = new BackupClient(options);
   const ec2 = new EC2Client(options);
   const efs = new EFSClient(options);
+  const iam = new IAMClient(options);
   const route53 = new Route53Client(options);
   const fileSystems = async () =>
     ((await efs.send(new DescribeFileSystemsCommand({}))).FileSystems ?? []).map(
@@ -106,6 +116,34 @@ function kindsOf(env: LabEnv): Kind[] {
       type: "aws:efs/fileSystem:FileSystem",
       list: fileSystems,
       remove: (id) => efs.send(new DeleteFileSystemCommand({ FileSystemId: id })),
+    },
+    {
+      name: "backup plan",
+      type: "aws:backup/plan:Plan",
+      list: async () =>
+        ((await backup.send(new ListBackupPlansCommand({}))).BackupPlansList ?? []).map(
+          (plan) => plan.BackupPlanId,
+        ),
+      remove: (id) => backup.send(new DeleteBackupPlanCommand({ BackupPlanId: id })),
+    },
+    {
+      name: "backup vault",
+      type: "aws:backup/vault:Vault",
+      list: async () =>
+        ((await backup.send(new ListBackupVaultsCommand({}))).BackupVaultList ?? []).map(
+          (vault) => vault.BackupVaultName,
+        ),
+      remove: (id) => backup.send(new DeleteBackupVaultCommand({ BackupVaultName: id })),
+    },
+    {
+      name: "role",
+      type: "aws:iam/role:Role",
+      list: async () =>
+        ((await iam.send(new ListRolesCommand({}))).Roles ?? [])
+          // Those of AWS's own services, which every account has.
+          .filter((role) => role.Path?.startsWith("/aws-service-role/") !== true)
+          .map((role) => role.RoleName),
+      remove: (id) => iam.send(new DeleteRoleCommand({ RoleName: id })),
     },
     {
       name: "group",

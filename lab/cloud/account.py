@@ -6,16 +6,24 @@ import threading
 from pathlib import Path
 from typing import Any, Iterator
 
+from moto.backup.models import backup_backends
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.efs.models import efs_backends
+from moto.iam.models import iam_backends
 from moto.route53.models import route53_backends
 
 # Backends are shared by request threads and jobs: whoever reads or changes them holds this.
 lock = threading.RLock()
 
 # What is saved. KMS is not: its keys cannot be, and nobody asks for more than the id that a volume has.
-_SERVICES = {"ec2": ec2_backends, "route53": route53_backends, "efs": efs_backends}
+_SERVICES = {
+    "ec2": ec2_backends,
+    "route53": route53_backends,
+    "efs": efs_backends,
+    "iam": iam_backends,
+    "backup": backup_backends,
+}
 
 # States in which an instance still holds its addresses, groups and volumes.
 LIVE = ("pending", "running", "stopping", "stopped", "shutting-down")

@@ -12,6 +12,7 @@ from typing import Any, Callable
 
 import moto.ec2.models.elastic_ip_addresses as eip_module
 import moto.ec2.models.elastic_network_interfaces as eni_module
+from moto.backup.responses import BackupResponse
 from moto.core.exceptions import JsonRESTError, ServiceException
 from moto.core.utils import camelcase_to_underscores, get_service_model
 from moto.ec2.exceptions import EC2ClientError
@@ -23,10 +24,12 @@ from moto.ec2.responses import EC2Response
 from moto.efs.exceptions import MountTargetNotFound
 from moto.efs.models import EFSBackend, FileSystem, MountTarget
 from moto.efs.responses import EFSResponse
+from moto.iam.responses import IamResponse
 from moto.route53.responses import Route53
 from werkzeug.exceptions import HTTPException
 
 import account
+import backups
 import images
 import shares
 import volumes
@@ -43,6 +46,7 @@ _request = threading.local()
 
 def install(lab: Lab, hosts: Hosts, pool: Pool, table: dict[str, str], consistency: Consistency) -> None:
     """Wraps moto. Must run before its server serves the first request."""
+    backups.install()
     _requests(Checks(lab, hosts.engine.has_vpc), consistency, hosts)
     _images(table)
     _instances(hosts)
@@ -86,15 +90,20 @@ def _requests(checks: Checks, consistency: Consistency, hosts: Hosts) -> None:
 
         return make
 
-    def route53(original: Any) -> Any:
-        def served(response: Any) -> Any:
-            with account.lock:
-                try:
-                    return original(response)
-                finally:
-                    hosts.save()
+    def saved(fault: Callable[[str], Exception]) -> Callable[[Any], Any]:
+        """For services that no host depends on."""
 
-        return _told(served)
+        def make(original: Any) -> Any:
+            def served(response: Any) -> Any:
+                with account.lock:
+                    try:
+                        return original(response)
+                    finally:
+                        hosts.save()
+
+            return _told(served, fault)
+
+        return make
 
     def efs(action: str) -> Callable[[Any], Any]:
         reads = action.startswith(("describe_", "list_"))
@@ -113,7 +122,7 @@ def _requests(checks: Checks, consistency: Consistency, hosts: Hosts) -> None:
                     finally:
                         hosts.sync()
 
-            return _told(served, lambda reason: JsonRESTError("InternalServerError", reason))
+            return _told(served, _internal_server_error)
 
         return make
 
@@ -121,10 +130,15 @@ def _requests(checks: Checks, consistency: Consistency, hosts: Hosts) -> None:
         action = camelcase_to_underscores(operation)
         if hasattr(EC2Response, action):
             _replace(EC2Response, action, ec2(action))
-    for operation in get_service_model("route53").operation_names:
-        action = camelcase_to_underscores(operation)
-        if hasattr(Route53, action):
-            _replace(Route53, action, route53)
+    for service, responses, fault in (
+        ("route53", Route53, _internal_error),
+        ("iam", IamResponse, _internal_error),
+        ("backup", BackupResponse, _internal_server_error),
+    ):
+        for operation in get_service_model(service).operation_names:
+            action = camelcase_to_underscores(operation)
+            if hasattr(responses, action):
+                _replace(responses, action, saved(fault))
     for operation in get_service_model("efs").operation_names:
         action = camelcase_to_underscores(operation)
         if hasattr(EFSResponse, action):
@@ -133,6 +147,10 @@ def _requests(checks: Checks, consistency: Consistency, hosts: Hosts) -> None:
 
 def _internal_error(reason: str) -> Exception:
     return EC2ClientError("InternalError", reason)
+
+
+def _internal_server_error(reason: str) -> Exception:
+    return JsonRESTError("InternalServerError", reason)
 
 
 def _told(serve: Any, fault: Callable[[str], Exception] = _internal_error) -> Any:

@@ -1,10 +1,47 @@
+import {
+  BackupClient,
+  GetBackupPlanCommand,
+  GetBackupSelectionCommand,
+  ListBackupPlansCommand,
+  ListBackupSelectionsCommand,
+  ListBackupVaultsCommand,
+  StartBackupJobCommand,
+} from "@aws-sdk/client-backup";
+import {
+  AttachVolumeCommand,
+  DescribeAddressesCommand,
+  DescribeInstancesCommand,
+  DescribeKeyPairsCommand,
+  DescribeSecurityGroupsCommand,
+  DescribeVolumesCommand,
+  DescribeVpcsCommand,
+  DetachVolumeCommand,
+  StartInstancesCommand,
+  StopInstancesCommand,
+} from "@aws-sdk/client-ec2";
+import { DescribeFileSystemsCommand, EFSClient } from "@aws-sdk/client-efs";
+import { IAMClient, ListRolesCommand } from "@aws-sdk/client-iam";
+import { ListHostedZonesCommand, Route53Client } from "@aws-sdk/client-route-53";
 import { strict as assert } from "node:assert";
 import { readFileSync, readdirSync } from "node:fs";
 import * as path from "node:path";
-import { eventually, onMachine, outputs, plannedSteps, pulumi, root, tryPulumi, up } from "./lab";
+import { everything, siteRows } from "./checksums";
+import {
+  docker,
+  eventually,
+  labEnv,
+  onMachine,
+  outputs,
+  plannedSteps,
+  pulumi,
+  root,
+  tryPulumi,
+  up,
+} from "./lab";
 import {
   accepts,
   agentMachines,
+  ec2,
   hits,
   killMachine,
   machines,
@@ -47,6 +84,30 @@ function secretTexts(state: unknown): Set<string> {
   };
   walk(state);
   return found;
+}
+
+/** The account's services, with the lab's keys. */
+function clients() {
+  const { cloudUrl: endpoint, region } = labEnv();
+  const options = {
+    endpoint,
+    region,
+    credentials: { accessKeyId: "lab", secretAccessKey: "lab" },
+  };
+  return {
+    backup: new BackupClient(options),
+    dns: new Route53Client(options),
+    efs: new EFSClient(options),
+    iam: new IAMClient(options),
+  };
+}
+
+/** All rows and files are what they were, once what Rancher has under way is done. */
+async function sameData(before: Awaited<ReturnType<typeof everything>>): Promise<void> {
+  await eventually("all rows and files are the same", 120, async () => {
+    assert.deepEqual(await everything(), before);
+    return true;
+  });
 }
 
 async function siteAnswersEverywhere(): Promise<void> {
@@ -207,6 +268,8 @@ describe("the whole program on the lab", function () {
     const replaceServer = async (type: string) => {
       const before = await serverMachine();
       const hostsBefore = (await rancherHosts()).map((h) => h.id).sort();
+      const data = await everything();
+      assert.ok("kept" in data.site);
       await pulumi("config", "set", "serverInstanceType", type);
       await up();
       const after = await serverMachine();
@@ -221,9 +284,10 @@ describe("the whole program on the lab", function () {
       assert.deepEqual((await rancherHosts()).map((h) => h.id).sort(), hostsBefore);
       assert.match(await siteSql("SELECT note FROM kept"), new RegExp(marker));
       await siteAnswersEverywhere();
+      await sameData(data);
     };
 
-    it("THEN its databases, its agents and the site are the same", async () => {
+    it("THEN all rows of both databases, all files, its agents and the site are the same", async () => {
       await siteSql("CREATE TABLE IF NOT EXISTS kept (note VARCHAR(40))");
       await siteSql(`INSERT INTO kept VALUES ('${marker}')`);
       await replaceServer("t3.large");
@@ -232,6 +296,7 @@ describe("the whole program on the lab", function () {
     it("THEN they are the same with the old host killed beforehand", async () => {
       const old = await serverMachine();
       const before = (await machines()).length;
+      const data = await everything();
       await killMachine(old.id);
       await pulumi("config", "set", "serverInstanceType", "t3.medium");
       await pulumi("up", "--yes", "--skip-preview");
@@ -245,6 +310,64 @@ describe("the whole program on the lab", function () {
         return hosts.length === 2 && hosts.every((h) => h.state === "active") ? true : undefined;
       });
       await siteAnswersEverywhere();
+      await sameData(data);
+    });
+  });
+
+  describe("WHEN the server boots without its volume", () => {
+    it("THEN no database starts until the volume is there, and then all is as it was", async () => {
+      const server = await serverMachine();
+      const data = await everything();
+      const here = { InstanceIds: [server.id] };
+      const becomes = (state: string) =>
+        eventually(`the server is ${state}`, 120, async () => {
+          const { Reservations = [] } = await ec2().send(new DescribeInstancesCommand(here));
+          return Reservations[0]?.Instances?.[0]?.State?.Name === state ? true : undefined;
+        });
+      const { Volumes = [] } = await ec2().send(
+        new DescribeVolumesCommand({
+          Filters: [{ Name: "attachment.instance-id", Values: [server.id] }],
+        }),
+      );
+      const disk = Volumes.flatMap((v) => v.Attachments ?? []).find((a) => a.Device === "/dev/sdf");
+      assert.ok(disk !== undefined, "the server has its volume");
+      const place = { VolumeId: disk.VolumeId, InstanceId: server.id, Device: disk.Device };
+      const waits = "grep -c 'waiting for .* to appear' /var/log/rancher-cattle-mount-data.log";
+      const before = Number(await onMachine(server.id, `${waits} || true`));
+
+      await ec2().send(new StopInstancesCommand(here));
+      await becomes("stopped");
+      await ec2().send(new DetachVolumeCommand(place));
+      await ec2().send(new StartInstancesCommand(here));
+      await becomes("running");
+      await eventually("Docker is up and the machine waits for its volume", 120, async () => {
+        await onMachine(server.id, "docker info");
+        return Number(await onMachine(server.id, waits)) > before ? true : undefined;
+      });
+      for (const name of ["rancher-db", "site-db"]) {
+        await assert.rejects(onMachine(server.id, `docker start ${name}`), /bind source path/);
+        const state = await onMachine(server.id, `docker inspect -f '{{.State.Status}}' ${name}`);
+        assert.equal(state, "exited", name);
+      }
+      assert.equal(await onMachine(server.id, "ls -A /mnt/data"), "", "nothing is in its place");
+
+      await ec2().send(new AttachVolumeCommand(place));
+      await eventually("the databases start by themselves", 180, async () => {
+        const up = await onMachine(
+          server.id,
+          "docker ps --filter health=healthy --format '{{.Names}}'",
+        );
+        return ["rancher-db", "site-db"].every((name) => up.split("\n").includes(name))
+          ? true
+          : undefined;
+      });
+      assert.deepEqual(await siteRows(), data.site);
+      await eventually("the agents are active again", 120, async () =>
+        (await rancherHosts()).every((h) => h.state === "active") ? true : undefined,
+      );
+      await siteAnswersEverywhere();
+      await sameData(data);
+      await pulumi("preview", "--refresh", "--expect-no-changes");
     });
   });
 
@@ -272,15 +395,53 @@ describe("the whole program on the lab", function () {
     });
   });
 
-  describe("WHEN protectData is true", () => {
-    it("THEN destroy stops before it does anything, and says what to do", async () => {
+  describe("WHEN snapshotDays is 14 and protectData is true", () => {
+    it("THEN a plan keeps the disk and the files, every day for 14 days", async () => {
+      await pulumi("config", "set", "snapshotDays", "14");
       await pulumi("config", "set", "protectData", "true");
       await up();
+      const { backup, efs } = clients();
+      const [plan, ...otherPlans] =
+        (await backup.send(new ListBackupPlansCommand({}))).BackupPlansList ?? [];
+      assert.deepEqual(otherPlans, []);
+      const BackupPlanId = plan?.BackupPlanId;
+      const { BackupPlan } = await backup.send(new GetBackupPlanCommand({ BackupPlanId }));
+      assert.equal(BackupPlan?.Rules?.length, 1);
+      assert.equal(BackupPlan.Rules[0]?.Lifecycle?.DeleteAfterDays, 14);
+      const { BackupSelectionsList: selections = [] } = await backup.send(
+        new ListBackupSelectionsCommand({ BackupPlanId }),
+      );
+      assert.equal(selections.length, 1);
+      const SelectionId = selections[0]?.SelectionId;
+      const { BackupSelection } = await backup.send(
+        new GetBackupSelectionCommand({ BackupPlanId, SelectionId }),
+      );
+      const { FileSystems = [] } = await efs.send(new DescribeFileSystemsCommand({}));
+      const { Volumes = [] } = await ec2().send(new DescribeVolumesCommand({}));
+      const disks = Volumes.filter((v) => v.Attachments?.some((a) => a.Device === "/dev/sdf"));
+      assert.equal(BackupSelection?.Resources?.length, 2);
+      assert.match(
+        BackupSelection.Resources[0] ?? "",
+        new RegExp(`/${disks[0]?.VolumeId ?? "?"}$`),
+      );
+      assert.equal(BackupSelection.Resources[1], FileSystems[0]?.FileSystemArn);
+      // As its first night would: from now on the vault holds something.
+      const [vault] = (await backup.send(new ListBackupVaultsCommand({}))).BackupVaultList ?? [];
+      await backup.send(
+        new StartBackupJobCommand({
+          BackupVaultName: vault?.BackupVaultName,
+          ResourceArn: BackupSelection.Resources[0],
+          IamRoleArn: BackupSelection.IamRoleArn,
+        }),
+      );
+    });
+
+    it("THEN destroy stops before it does anything, and says what to do", async () => {
       const before = (await machines()).map((m) => m.id);
       // It is the preview that stops: without one, all that the protected does not need would go.
       const ran = await tryPulumi("destroy", "--yes", "--non-interactive");
       assert.notEqual(ran.code, 0);
-      for (const name of ["data-volume", "content-files"]) {
+      for (const name of ["data-volume", "content-files", "snapshots-vault"]) {
         const says = new RegExp(`${name}[^]*cannot be deleted[^]*protect`);
         assert.match(ran.stdout + ran.stderr, says);
       }
@@ -309,6 +470,56 @@ describe("the whole program on the lab", function () {
         await pulumi("config", "set", "wordpressScale", "2");
       }
       await pulumi("preview", "--expect-no-changes");
+    });
+  });
+
+  describe("WHEN the stack is destroyed", () => {
+    it("THEN the account holds nothing of ours", async () => {
+      const said = await pulumi("destroy", "--yes", "--skip-preview", "--non-interactive");
+      const [closed, ended] = ["site-access-0.0.0.0_0 deleted", "wordpress-balancer deleting"].map(
+        (line) => said.indexOf(line),
+      );
+      assert.ok(
+        (closed ?? -1) >= 0 && (closed ?? 0) < (ended ?? 0),
+        "the site's port closes first",
+      );
+      assert.deepEqual(await machines(), []);
+      const [addresses, volumes, groups, keys, vpcs] = await Promise.all([
+        ec2().send(new DescribeAddressesCommand({})),
+        ec2().send(new DescribeVolumesCommand({})),
+        ec2().send(new DescribeSecurityGroupsCommand({})),
+        ec2().send(new DescribeKeyPairsCommand({})),
+        ec2().send(new DescribeVpcsCommand({})),
+      ]);
+      assert.deepEqual(addresses.Addresses ?? [], []);
+      assert.deepEqual(volumes.Volumes ?? [], []);
+      assert.deepEqual(
+        (groups.SecurityGroups ?? []).filter((g) => g.GroupName !== "default"),
+        [],
+      );
+      assert.deepEqual(keys.KeyPairs ?? [], []);
+      assert.deepEqual(
+        (vpcs.Vpcs ?? []).filter((v) => v.IsDefault !== true),
+        [],
+      );
+      const { dns, efs, backup, iam } = clients();
+      assert.deepEqual((await dns.send(new ListHostedZonesCommand({}))).HostedZones ?? [], []);
+      const { FileSystems } = await efs.send(new DescribeFileSystemsCommand({}));
+      assert.deepEqual(FileSystems, []);
+      // The vault went with the snapshot in it.
+      const { BackupVaultList } = await backup.send(new ListBackupVaultsCommand({}));
+      assert.deepEqual(BackupVaultList, []);
+      const { BackupPlansList } = await backup.send(new ListBackupPlansCommand({}));
+      assert.deepEqual(BackupPlansList, []);
+      const { Roles = [] } = await iam.send(new ListRolesCommand({}));
+      assert.deepEqual(
+        Roles.filter((role) => role.Path?.startsWith("/aws-service-role/") !== true),
+        [],
+      );
+      await pulumi("config", "rm", "snapshotDays");
+      const { label } = labEnv();
+      const left = await docker("ps", "-a", "--filter", `label=${label}`, "--format", "{{.Names}}");
+      assert.ok(!/-i-/.test(left), `containers left: ${left}`);
     });
   });
 });

@@ -14,6 +14,11 @@ const type = {
   attachment: "aws:ec2/volumeAttachment:VolumeAttachment",
   volume: "aws:ebs/volume:Volume",
   fileSystem: "aws:efs/fileSystem:FileSystem",
+  vault: "aws:backup/vault:Vault",
+  plan: "aws:backup/plan:Plan",
+  selection: "aws:backup/selection:Selection",
+  role: "aws:iam/role:Role",
+  policy: "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
   mountTarget: "aws:efs/mountTarget:MountTarget",
   subnet: "aws:ec2/subnet:Subnet",
   ingress: "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
@@ -191,6 +196,52 @@ describe("the program", () => {
           "site-db-root-password",
         ],
       );
+    });
+
+    it("THEN there are no snapshots until snapshotDays asks for them", () => {
+      for (const { type: found } of built.resources) {
+        assert.doesNotMatch(found, /^aws:(backup|iam)\/|:Snapshots$/);
+      }
+    });
+
+    it("THEN with snapshotDays exactly the disk and the files are kept for that long, every day", async () => {
+      const kept = await recordProgram({ snapshotDays: "14" });
+      const [vault, plan, selection, role, policy] = [
+        kept.get(type.vault, "snapshots-vault"),
+        kept.get(type.plan, "snapshots-plan"),
+        kept.get(type.selection, "snapshots-selection"),
+        kept.get(type.role, "snapshots-role"),
+        kept.get(type.policy, "snapshots-policy"),
+      ];
+      assert.deepEqual(selection.inputs["resources"], ["arn:data-volume", "arn:content-files"]);
+      assert.equal(selection.inputs["planId"], "snapshots-plan-id");
+      assert.equal(selection.inputs["iamRoleArn"], "arn:snapshots-role");
+      assert.ok(selection.dependencies.includes(policy.urn), "the role may do it by then");
+      const [rule, ...others] = plan.inputs["rules"] as Record<string, unknown>[];
+      assert.deepEqual(others, []);
+      assert.deepEqual(rule?.["lifecycle"], { deleteAfter: 14 });
+      assert.equal(rule["targetVaultName"], "snapshots-vault-1234567");
+      assert.match(String(rule["schedule"]), /^cron\(\d+ \d+ \* \* \? \*\)$/);
+      assert.match(String(role.inputs["assumeRolePolicy"]), /"backup\.amazonaws\.com"/);
+      assert.equal(policy.inputs["role"], "snapshots-role-1234567");
+      assert.match(
+        String(policy.inputs["policyArn"]),
+        /^arn:aws:iam::aws:policy\/.*AWSBackupServiceRolePolicyForBackup$/,
+      );
+      assert.equal(vault.inputs["forceDestroy"], true);
+      assert.equal(vault.protect, false);
+      const known = new Set(built.resources.map((r) => r.urn));
+      assert.deepEqual(
+        new Set(kept.resources.filter((r) => !known.has(r.urn) && r.custom)),
+        new Set([role, policy, vault, plan, selection]),
+      );
+    });
+
+    it("THEN with protectData the snapshots cannot be deleted either", async () => {
+      const careful = await recordProgram({ snapshotDays: "14", protectData: "true" });
+      const vault = careful.get(type.vault, "snapshots-vault");
+      assert.equal(vault.protect, true);
+      assert.equal(vault.inputs["forceDestroy"], false);
     });
 
     it("THEN the attachment alone is deleted first, and nothing takes a property from it", () => {

@@ -80,6 +80,10 @@ const computed: Readonly<Record<string, (name: string) => State>> = {
     publicIp: `198.51.100.${name.length}`,
     allocationId: `eipalloc-${name}`,
   }),
+  "aws:ebs/volume:Volume": (name) => ({ arn: `arn:${name}` }),
+  "aws:efs/fileSystem:FileSystem": (name) => ({ arn: `arn:${name}` }),
+  "aws:iam/role:Role": (name) => ({ name: `${name}-1234567`, arn: `arn:${name}` }),
+  "aws:backup/vault:Vault": (name) => ({ name: `${name}-1234567` }),
   "aws:efs/mountTarget:MountTarget": (name) => ({
     ipAddress: `10.0.${name.at(-1) ?? ""}.99`,
   }),

@@ -1,4 +1,5 @@
 /** The AWS API as the stand-in uses it: clients of the AWS SDK pointed at the lab's emulator. */
+import { BackupClient } from "@aws-sdk/client-backup";
 import {
   CreateTagsCommand,
   DeleteTagsCommand,
@@ -8,6 +9,7 @@ import {
   type TagSpecification,
 } from "@aws-sdk/client-ec2";
 import { EFSClient } from "@aws-sdk/client-efs";
+import { IAMClient } from "@aws-sdk/client-iam";
 import { Route53Client } from "@aws-sdk/client-route-53";
 import type { Call, Props } from "../../../rancher/plugin/types";
 import { map, object, objects, pause, text } from "../standIn";
@@ -25,8 +27,10 @@ const RELEASE_SECONDS = 300;
 export type Operation = Pick<Call, "signal" | "status" | "timeoutSeconds">;
 
 interface Clients {
+  readonly backup: BackupClient;
   readonly ec2: EC2Client;
   readonly efs: EFSClient;
+  readonly iam: IAMClient;
   readonly route53: Route53Client;
 }
 
@@ -37,12 +41,20 @@ export class Aws {
 
   constructor(private readonly config: Props) {}
 
+  get backup(): BackupClient {
+    return this.connected().backup;
+  }
+
   get ec2(): EC2Client {
     return this.connected().ec2;
   }
 
   get efs(): EFSClient {
     return this.connected().efs;
+  }
+
+  get iam(): IAMClient {
+    return this.connected().iam;
   }
 
   get route53(): Route53Client {
@@ -105,15 +117,19 @@ export class Aws {
   }
 
   close(): void {
+    this.clients?.backup.destroy();
     this.clients?.ec2.destroy();
     this.clients?.efs.destroy();
+    this.clients?.iam.destroy();
     this.clients?.route53.destroy();
   }
 
   private connected(): Clients {
     this.clients ??= {
+      backup: new BackupClient(this.options("backup")),
       ec2: new EC2Client(this.options("ec2")),
       efs: new EFSClient(this.options("efs")),
+      iam: new IAMClient(this.options("iam")),
       route53: new Route53Client(this.options("route53")),
     };
     return this.clients;

@@ -4,10 +4,12 @@ import { version } from "@pulumi/aws/package.json";
 import type { Invoke, Problem, Props } from "../../../rancher/plugin/types";
 import { flag, objects, standIn, text, texts } from "../standIn";
 import { addressResources } from "./addresses";
+import { backupResources } from "./backups";
 import { Aws, tagMap } from "./client";
 import { fileSystemResources } from "./fileSystems";
 import { instanceResources } from "./instance";
 import { networkResources } from "./network";
+import { roleResources } from "./roles";
 import { route53Resources } from "./route53";
 import { securityGroupResources } from "./securityGroups";
 import { volumeResources } from "./volumes";
@@ -122,6 +124,8 @@ export const aws = standIn<Aws>("aws", version, {
     ...addressResources,
     ...volumeResources,
     ...fileSystemResources,
+    ...roleResources,
+    ...backupResources,
     ...route53Resources,
   },
   functions: {
