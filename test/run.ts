@@ -26,8 +26,8 @@ const keepsLab = (process.env["KEEP_LAB"] ?? "") !== "";
 const cloudSpec = "lab/test/cloud.spec.ts";
 const serverSpec = "lab/test/rancher-server.spec.ts";
 
-/** Destroys the stack on its way, so that it comes last. */
-const lastSpec = "test/e2e/restore.spec.ts";
+/** Destroys the stack at its end, so that it comes last. */
+const lastSpec = "test/e2e/lab.spec.ts";
 
 /** Longest time for one test that sets none, in milliseconds. */
 const UNIT_TIMEOUT_MILLIS = 120_000;

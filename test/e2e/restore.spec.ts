@@ -1,41 +1,10 @@
-import {
-  DescribeAddressesCommand,
-  DescribeKeyPairsCommand,
-  DescribeSecurityGroupsCommand,
-  DescribeVolumesCommand,
-  DescribeVpcsCommand,
-} from "@aws-sdk/client-ec2";
-import { DescribeFileSystemsCommand, EFSClient } from "@aws-sdk/client-efs";
-import { ListHostedZonesCommand, Route53Client } from "@aws-sdk/client-route-53";
 import { strict as assert } from "node:assert";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { contentFiles, rancherRows, siteRows } from "./checksums";
-import {
-  docker,
-  eventually,
-  labEnv,
-  onMachine,
-  outputs,
-  pulumi,
-  root as clone,
-  tryInLab,
-  up,
-} from "./lab";
-import { ec2, machines, page, rancherHosts, replicas, serverMachine, siteSql } from "./site";
-
-/** Everything that a backup brings back, a checksum a table and a file. */
-interface Sums {
-  readonly site: Record<string, string>;
-  readonly rancher: Record<string, string>;
-  readonly files: Record<string, string>;
-}
-
-async function sums(): Promise<Sums> {
-  const [site, rancher, files] = await Promise.all([siteRows(), rancherRows(), contentFiles()]);
-  return { site, rancher, files };
-}
+import { everything } from "./checksums";
+import { eventually, onMachine, outputs, pulumi, root as clone, tryInLab, up } from "./lab";
+import { page, rancherHosts, replicas, serverMachine, siteSql } from "./site";
 
 /** SQL as root of a database, which may make tables and lose them. */
 async function rootSql(container: string, statement: string): Promise<string> {
@@ -65,7 +34,7 @@ describe("backup and restore", function () {
   const root = fs.mkdtempSync(path.join(tmpdir(), "backups-"));
   let folder: string;
   let address: string;
-  let kept: Sums;
+  let kept: Awaited<ReturnType<typeof everything>>;
 
   after(() => fs.rmSync(root, { recursive: true }));
 
@@ -90,7 +59,7 @@ describe("backup and restore", function () {
     );
     const ran = await tryInLab("npm", "run", "--silent", "backup", "--", "--output", root);
     assert.equal(ran.code, 0, ran.stderr);
-    kept = await sums();
+    kept = await everything();
     const name = /^The backup: (.*)$/m.exec(ran.stdout)?.[1];
     assert.ok(name !== undefined, ran.stdout);
     folder = path.resolve(name);
@@ -112,7 +81,7 @@ describe("backup and restore", function () {
     const unasked = await restore(folder);
     assert.notEqual(unasked.code, 0);
     assert.match(unasked.stderr, /Replace the site and Rancher of the stack .*Add --yes/);
-    assert.deepEqual(await sums(), kept);
+    assert.deepEqual(await everything(), kept);
   });
 
   it("WHEN a dump cannot be read to its end THEN the tables stay as they are", async () => {
@@ -125,7 +94,7 @@ describe("backup and restore", function () {
       `echo ${text} | base64 -d >/tmp/load.sh; echo ${half} | base64 -d | gzip | sh /tmp/load.sh site-db 2>&1 || echo "ended with $?"`,
     );
     assert.match(ran, /ERROR 1064[^]*ended with 1/);
-    assert.deepEqual((await sums()).site, kept.site);
+    assert.deepEqual((await everything()).site, kept.site);
   });
 
   it("WHEN rows, tables, files and Rancher's services are lost THEN a restore brings all of them back", async () => {
@@ -137,7 +106,7 @@ describe("backup and restore", function () {
     const ran = await restore(folder, "--yes");
     assert.equal(ran.code, 0, ran.stderr);
     await eventually("all rows and files are the same", 60, async () => {
-      assert.deepEqual(await sums(), kept);
+      assert.deepEqual(await everything(), kept);
       return true;
     });
     await eventually("Rancher knows its hosts", 120, async () =>
@@ -149,56 +118,16 @@ describe("backup and restore", function () {
     assert.equal((await page(`${address}/${upload}`)).body, "kept for good");
   });
 
-  describe("WHEN the stack is destroyed", () => {
-    it("THEN the account holds nothing of ours", async () => {
-      const said = await pulumi("destroy", "--yes", "--skip-preview", "--non-interactive");
-      const [closed, ended] = ["site-access-0.0.0.0_0 deleted", "wordpress-balancer deleting"].map(
-        (line) => said.indexOf(line),
-      );
-      assert.ok(
-        (closed ?? -1) >= 0 && (closed ?? 0) < (ended ?? 0),
-        "the site's port closes first",
-      );
-      assert.deepEqual(await machines(), []);
-      const [addresses, volumes, groups, keys, vpcs] = await Promise.all([
-        ec2().send(new DescribeAddressesCommand({})),
-        ec2().send(new DescribeVolumesCommand({})),
-        ec2().send(new DescribeSecurityGroupsCommand({})),
-        ec2().send(new DescribeKeyPairsCommand({})),
-        ec2().send(new DescribeVpcsCommand({})),
-      ]);
-      assert.deepEqual(addresses.Addresses ?? [], []);
-      assert.deepEqual(volumes.Volumes ?? [], []);
-      assert.deepEqual(
-        (groups.SecurityGroups ?? []).filter((g) => g.GroupName !== "default"),
-        [],
-      );
-      assert.deepEqual(keys.KeyPairs ?? [], []);
-      assert.deepEqual(
-        (vpcs.Vpcs ?? []).filter((v) => v.IsDefault !== true),
-        [],
-      );
-      const { cloudUrl: endpoint, region, label } = labEnv();
-      const credentials = { accessKeyId: "lab", secretAccessKey: "lab" };
-      const dns = new Route53Client({ endpoint, region, credentials });
-      assert.deepEqual((await dns.send(new ListHostedZonesCommand({}))).HostedZones ?? [], []);
-      const efs = new EFSClient({ endpoint, region, credentials });
-      const { FileSystems } = await efs.send(new DescribeFileSystemsCommand({}));
-      assert.deepEqual(FileSystems, []);
-      const left = await docker("ps", "-a", "--filter", `label=${label}`, "--format", "{{.Names}}");
-      assert.ok(!/-i-/.test(left), `containers left: ${left}`);
-    });
-  });
-
-  describe("WHEN the stack is made anew, empty, and the backup is restored", () => {
+  describe("WHEN the stack is destroyed, made anew and given the backup", () => {
     it("THEN the site is the same at its new address, and Rancher keeps its own", async () => {
+      await pulumi("destroy", "--yes", "--skip-preview", "--non-interactive");
       await up();
       const now = (await outputs()).siteUrl;
-      const { rancher } = await sums();
+      const { rancher } = await everything();
       const ran = await restore(folder, "--yes");
       assert.equal(ran.code, 0, ran.stderr);
       assert.match(ran.stderr, /Rancher's database stays: the backup is of another Rancher/);
-      const after = await sums();
+      const after = await everything();
       assert.deepEqual(after.files, kept.files);
       assert.deepEqual(after.rancher, rancher);
       // Where the site's own address stands, it is the new one.
