@@ -4,6 +4,9 @@ export interface Cidr {
   readonly prefix: number;
 }
 
+/** Prefix length of the widest range that counts as 'an administrator'; a wider one is the world. */
+export const widestAdminPrefix = 8;
+
 /** Addresses in a range of this prefix length. */
 function sizeOf(prefix: number): number {
   return 2 ** (32 - prefix);

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { amis, hasAmi, regions } from "./amis";
-import { type Cidr, formatCidr, overlaps, parseCidr } from "./cidr";
+import { type Cidr, formatCidr, overlaps, parseCidr, widestAdminPrefix } from "./cidr";
 import { cannotHoldRancher, cannotRun, floating, parseImage } from "./imageReference";
 import { type ImageRole, images } from "./images";
 import {
@@ -149,9 +149,6 @@ const takenRanges = {
   "172.18.0.0/16": "the bridge of RancherOS's own services",
   "172.19.0.0/16": "the Docker network of Rancher and its database",
 } as const;
-
-/** Widest range that counts as 'an administrator' without {@link defaults.allowWorldAdmin}. */
-const widestAdminPrefix = 8;
 
 /** Names that guessers of passwords try first. */
 const guessedUsers = ["admin", "administrator", "root", "test", "user", "wordpress"];

@@ -26,6 +26,18 @@ const keepsLab = (process.env["KEEP_LAB"] ?? "") !== "";
 const cloudSpec = "lab/test/cloud.spec.ts";
 const serverSpec = "lab/test/rancher-server.spec.ts";
 
+/** Suites that need neither engine nor lab. */
+const unitFolders = [
+  "test/unit",
+  "test/commands",
+  "test/policy",
+  "test/docs",
+  "test/ci",
+  "test/provider-unit",
+  "test/conformance",
+  "lab",
+];
+
 /** Destroys the stack at its end, so that it comes last. */
 const lastSpec = "test/e2e/lab.spec.ts";
 
@@ -135,13 +147,7 @@ async function lint(): Promise<void> {
 
 /** What needs neither engine nor lab; `make unit` runs the server's suite without a database. */
 async function unit(withServer = true): Promise<void> {
-  for (const folder of [
-    "test/unit",
-    "test/commands",
-    "test/provider-unit",
-    "test/conformance",
-    "lab",
-  ]) {
+  for (const folder of unitFolders) {
     const files = specs(folder).filter(
       (file) => file !== cloudSpec && (withServer || file !== serverSpec),
     );

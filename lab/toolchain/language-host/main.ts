@@ -14,6 +14,7 @@ import { createRequire } from "node:module";
 import * as path from "node:path";
 import { allEnded, spawnChild, stopAll } from "./children";
 import { programDependencies } from "./dependencies";
+import { PolicyProxy, stackEnvironment } from "./policyProxy";
 
 /** Exit code of `@pulumi/pulumi/cmd/run` for "failed, and already reported to the engine". */
 const BAIL = 32;
@@ -104,49 +105,105 @@ function run(
   }
 }
 
-/** Runs a plugin or policy pack written for Node, passing on what it prints. */
-function runPlugin(
-  call: grpc.ServerWritableStream<pb.RunPluginRequest, pb.RunPluginResponse>,
-): void {
+type RunPluginCall = grpc.ServerWritableStream<pb.RunPluginRequest, pb.RunPluginResponse>;
+
+/** The variables that the engine wants a plugin to have. */
+function givenEnvironment(request: pb.RunPluginRequest): NodeJS.ProcessEnv {
+  const env: NodeJS.ProcessEnv = {};
+  for (const pair of request.getEnvList()) {
+    const equals = pair.indexOf("=");
+    env[pair.slice(0, equals)] = pair.slice(equals + 1);
+  }
+  return env;
+}
+
+/**
+ * Starts a plugin and passes on what it prints, then its exit code.
+ *
+ * @param onStdout takes its standard output; returns what of it the engine is to see
+ */
+function relay(
+  call: RunPluginCall,
+  args: string[],
+  options: { cwd: string; env: NodeJS.ProcessEnv },
+  onStdout: (data: Buffer) => Buffer = (data) => data,
+): Promise<void> {
+  const child = spawnChild(process.execPath, args, {
+    ...options,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const send = (fill: (response: pb.RunPluginResponse) => void) => {
+    const response = new pb.RunPluginResponse();
+    fill(response);
+    call.write(response);
+  };
+  child.process.stdout?.on("data", (data: Buffer) => {
+    const seen = onStdout(data);
+    if (seen.length > 0) send((response) => response.setStdout(seen));
+  });
+  child.process.stderr?.on("data", (data: Buffer) => send((response) => response.setStderr(data)));
+  call.on("cancelled", () => child.stop());
+  return child.ended.then(({ code }) => {
+    send((response) => response.setExitcode(code ?? 1));
+    call.end();
+  });
+}
+
+/** Runs a plugin written for Node, passing on what it prints. */
+function runPlugin(call: RunPluginCall): void {
   try {
     const request = call.request;
     const program = request.getInfo()?.getProgramDirectory() ?? request.getProgram();
-    const isPolicyPack = request.getKind() === "analyzer";
-    const runner = isPolicyPack ? "run-policy-pack" : "run-plugin";
-    const script = resolveFrom([program, request.getPwd()], `@pulumi/pulumi/cmd/${runner}`);
-    // A policy pack's runner wants the engine's address first and the pack's folder last.
-    const args = isPolicyPack
-      ? [script, ...request.getArgsList(), program]
-      : [script, program, ...request.getArgsList()];
-    const env: NodeJS.ProcessEnv = {};
-    for (const pair of request.getEnvList()) {
-      const equals = pair.indexOf("=");
-      env[pair.slice(0, equals)] = pair.slice(equals + 1);
+    if (request.getKind() === "analyzer") {
+      runPolicyPack(call, program).catch((error: unknown) => call.destroy(failure(error)));
+      return;
     }
-    const cwd = isPolicyPack || request.getPwd() === "" ? program : request.getPwd();
-    const child = spawnChild(process.execPath, args, {
-      cwd,
-      env,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const send = (fill: (response: pb.RunPluginResponse) => void) => {
-      const response = new pb.RunPluginResponse();
-      fill(response);
-      call.write(response);
-    };
-    child.process.stdout?.on("data", (data: Buffer) =>
-      send((response) => response.setStdout(data)),
-    );
-    child.process.stderr?.on("data", (data: Buffer) =>
-      send((response) => response.setStderr(data)),
-    );
-    call.on("cancelled", () => child.stop());
-    void child.ended.then(({ code }) => {
-      send((response) => response.setExitcode(code ?? 1));
-      call.end();
-    });
+    const script = resolveFrom([program, request.getPwd()], "@pulumi/pulumi/cmd/run-plugin");
+    const cwd = request.getPwd() === "" ? program : request.getPwd();
+    const args = [script, program, ...request.getArgsList()];
+    void relay(call, args, { cwd, env: givenEnvironment(request) });
   } catch (error) {
     call.destroy(failure(error));
+  }
+}
+
+/**
+ * Runs a policy pack written for Node, in its own folder. Its `nodeargs` go behind the script, where
+ * they do nothing: that is how the official host does it.
+ */
+async function runPolicyPack(call: RunPluginCall, program: string): Promise<void> {
+  const request = call.request;
+  const script = resolveFrom([program, request.getPwd()], "@pulumi/pulumi/cmd/run-policy-pack");
+  const nodeArgs = request.getInfo()?.getOptions()?.toJavaScript()["nodeargs"];
+  const proxy = new PolicyProxy();
+  try {
+    const port = await proxy.listen();
+    call.write(new pb.RunPluginResponse().setStdout(Buffer.from(`${port}\n`)));
+    const ended = new Promise<undefined>((resolve) => call.once("cancelled", resolve));
+    const stack = await Promise.race([proxy.stack, ended]);
+    if (call.cancelled) return;
+    const env = { ...givenEnvironment(request), ...stackEnvironment(stack) };
+    // The engine's address first and the pack's folder last.
+    const args = [
+      script,
+      ...(typeof nodeArgs === "string" ? nodeArgs.split(" ").filter((each) => each !== "") : []),
+      ...request.getArgsList(),
+      program,
+    ];
+    let before: string | undefined = "";
+    await relay(call, args, { cwd: program, env }, (data) => {
+      if (before === undefined) return data;
+      before += data.toString();
+      const line = before.indexOf("\n");
+      if (line < 0) return Buffer.alloc(0);
+      // The pack's first line is its port, which is for the proxy.
+      proxy.attach(Number(before.slice(0, line))).catch(() => proxy.close());
+      const rest = Buffer.from(before.slice(line + 1));
+      before = undefined;
+      return rest;
+    });
+  } finally {
+    proxy.close();
   }
 }
 
