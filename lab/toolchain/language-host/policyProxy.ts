@@ -2,7 +2,7 @@
  * Stands between the engine and a policy pack. The engine tells a pack that runs which stack it is
  * about; packs written for Node learn it from their environment. So the pack is started only once the
  * engine has told, as the official language host does it.
- * Source: pulumi/pulumi, sdk/go/common/util/rpcutil and sdk/nodejs/cmd/pulumi-language-nodejs.
+ * Source: pulumi/pulumi, RunPlugin of sdk/nodejs/cmd/pulumi-language-nodejs/main.go and its PolicyProxy.
  */
 import * as grpc from "@grpc/grpc-js";
 import { AnalyzerService } from "@pulumi/pulumi/proto/analyzer_grpc_pb";
