@@ -7,7 +7,7 @@ import { Problem } from "./cli";
 export const projectFolder = path.resolve(__dirname, "..");
 
 /** The launcher of the pinned CLI. */
-const cli = path.join(projectFolder, "node_modules", ".bin", "pulumi");
+export const cli = path.join(projectFolder, "node_modules", ".bin", "pulumi");
 
 /** The outputs of `index.ts`. */
 export interface StackOutputs {

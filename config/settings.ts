@@ -99,7 +99,7 @@ export interface GivenConfig {
 }
 
 /** Namespace of the project's own keys. */
-const namespace = "rancher-cattle";
+export const namespace = "rancher-cattle";
 
 /** Every key of the project's namespace with its default; an empty text means 'not set'. */
 export const defaults = {
@@ -168,6 +168,18 @@ const vpcPrefixes = { widest: 16, narrowest: 24 } as const;
 /** A hundred years: the longest retention that a vault may have (AWS Backup, PutBackupVaultLockConfiguration). */
 const mostSnapshotDays = 36_500;
 
+/** What a value has when a password, token or private key was pasted into it. */
+const carriesSecret = /PRIVATE KEY|\/\/[^/\s]*@|^[^/\s@]+:[^/\s@]+@|\bAKIA[A-Z0-9]{16}\b/;
+
+/** Longest value that a message repeats whole. */
+const longestShown = 80;
+
+/** A value for a message, which is one line that people still read. */
+function onOneLine(value: string): string {
+  const line = value.replace(/[\p{Cc}\s]+/gu, " ");
+  return line.length > longestShown ? `${line.slice(0, longestShown)}…` : line;
+}
+
 /** Collects problems while it reads values; a read never throws. */
 class Reader {
   readonly problems: string[] = [];
@@ -179,10 +191,10 @@ class Reader {
     return (this.given.values[`${namespace}:${key}`] ?? defaults[key]).trim();
   }
 
-  /** Reports a problem of a key; the value is shown unless it is empty or secret. */
+  /** Reports a problem of a key; the value is shown unless it is empty, secret or looks like it. */
   reject(key: Key, value: string, problem: string): void {
-    const shown =
-      value === "" || this.given.secretKeys.has(`${namespace}:${key}`) ? "" : `"${value}" `;
+    const isSecret = this.given.secretKeys.has(`${namespace}:${key}`) || carriesSecret.test(value);
+    const shown = value === "" || isSecret ? "" : `"${onOneLine(value)}" `;
     this.problems.push(`${namespace}:${key}: ${shown}${problem}`);
   }
 
@@ -505,7 +517,7 @@ class Reader {
     if (text === "") {
       this.problems.push(`aws:region: is missing; ${list}`);
     } else if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(text)) {
-      this.problems.push(`aws:region: "${text}" is not the name of a region; ${list}`);
+      this.problems.push(`aws:region: "${onOneLine(text)}" is not the name of a region; ${list}`);
     } else if (!hasAmi(text) && this.text("amiId") === "") {
       this.problems.push(
         `aws:region: there is no RancherOS image for "${text}"; ${list}, or set amiId to an image of your own`,
@@ -634,27 +646,37 @@ function secretKeys(): ReadonlySet<string> {
 }
 
 /**
- * Reads and checks the stack's configuration, once. Warns when this machine's ssh seems to lack the
- * private key, and when the site's certificate ends soon.
+ * Reads and checks the stack's configuration, once. That this machine's ssh lacks the private key stops
+ * `up`, which cannot do without, and is a warning in a preview, which may run where nobody has it. Warns too
+ * when the site's certificate ends soon.
  *
  * @throws pulumi.RunError with every problem, one line a key
  */
 export function readSettings(): Settings {
   const now = new Date();
+  const values = pulumi.runtime.allConfig();
   const outcome = parseSettings({
     now,
-    values: pulumi.runtime.allConfig(),
+    values,
     secretKeys: secretKeys(),
     environmentRegion: process.env["AWS_REGION"] ?? process.env["AWS_DEFAULT_REGION"],
   });
-  if (!("region" in outcome)) {
+  const found = "region" in outcome ? [] : outcome;
+  // A preview that stops anyway need not look at the machine.
+  const isPreview = pulumi.runtime.isDryRun();
+  const publicKey = values[`${namespace}:sshPublicKey`]?.trim() ?? "";
+  const looks = sshKeyProblem(publicKey) === undefined && !(isPreview && found.length > 0);
+  const withoutKey = looks ? sshProblem(publicKey) : undefined;
+  const stops = withoutKey === undefined || isPreview ? [] : [withoutKey];
+  const problems = [...found, ...stops.map((line) => `${namespace}:sshPublicKey: ${line}`)];
+  if (!("region" in outcome) || problems.length > 0) {
     throw new pulumi.RunError(
-      `the configuration has problems\n${outcome.map((p) => `  ${p}`).join("\n")}`,
+      `the configuration has problems\n${problems.map((p) => `  ${p}`).join("\n")}`,
     );
   }
   const expires = outcome.siteCertificate?.expires;
   for (const warning of [
-    sshProblem(outcome.sshPublicKey),
+    withoutKey,
     expires === undefined ? undefined : expiryWarning(expires, now),
   ]) {
     if (warning !== undefined) void pulumi.log.warn(warning);

@@ -40,8 +40,8 @@ function publicHalf(file: string, run: Ask): string {
 
 /**
  * Says why the `ssh` of this machine will not get into the hosts, or undefined when nothing speaks
- * against it. It is a guess, good for a warning: a preview may well run where nobody has the key, and
- * an ssh configuration may name another key for the hosts' addresses.
+ * against it. A preview may well run where nobody has the key, so it only warns there. A key that an ssh
+ * configuration names for the hosts' addresses alone is not seen: those are not known before `up`.
  *
  * @param publicKey what the hosts let in, one OpenSSH line
  * @param run for tests

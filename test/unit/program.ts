@@ -16,7 +16,7 @@ export const leastConfig: Readonly<Record<string, string>> = {
 };
 
 /** Runs with a home in which ssh finds the key, so that the program has nothing to warn of. */
-async function withKey<T>(work: () => Promise<T>): Promise<T> {
+export async function withKey<T>(work: () => Promise<T>): Promise<T> {
   const home = mkdtempSync(path.join(tmpdir(), "home-"));
   const before = process.env["HOME"];
   // As the CLI says it of values that were set with --secret.
