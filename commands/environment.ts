@@ -97,11 +97,12 @@ export function draft(file: string, wishes: Wishes, origin: string | undefined):
     return { text: file, problems: [`is not YAML: ${broken.message}`], leftOut: [] };
   }
   const config = configOf(document);
-  const leftOut = origin === undefined ? [] : strip(document, config);
   if (origin !== undefined) {
-    if (isMap(document.contents)) document.contents.commentBefore = undefined;
+    const first = isMap(document.contents) ? document.contents.items[0]?.key : undefined;
+    if (isScalar(first)) first.commentBefore = undefined;
     document.commentBefore = ` Made from ${fileOf(origin)} by: npm run new-environment`;
   }
+  const leftOut = origin === undefined ? [] : strip(document, config);
   const conflicts: string[] = [];
   for (const { key, option, value, comment } of settingsOf(wishes)) {
     const present = config.get(key);
