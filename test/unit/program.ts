@@ -37,9 +37,10 @@ export async function withKey<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Runs `index.ts` afresh with the least configuration and these values on top. */
+/** Runs `index.ts` afresh with the least configuration and these values on top, as a stack of this name. */
 export function recordProgram(
   config: Readonly<Record<string, string>> = {},
+  stackName?: string,
 ): Promise<Recording<StackOutputs>> {
   const file = require.resolve("../../index");
   // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- index.ts acts when it is loaded
@@ -48,7 +49,7 @@ export function recordProgram(
     record(
       // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() keeps its own cache
       () => require(file) as StackOutputs,
-      { config: { ...leastConfig, ...config } },
+      { config: { ...leastConfig, ...config }, ...(stackName === undefined ? {} : { stackName }) },
     ),
   ) as Promise<Recording<StackOutputs>>;
 }
