@@ -60,7 +60,8 @@ export function isCommands({ language, lines }: Block): boolean {
 /** Words of a command that a test which shows it has too: scripts, settings, options, verbs. */
 export function keyWords(line: string): readonly string[] {
   const [before = ""] = line.split(/\s#\s|\s{4,}#/);
-  const skipped = /^(npx|npm|run|pulumi|lab|sudo|cat|eval|git|cd|export)$/;
+  // Names of stacks are examples.
+  const skipped = /^(dev|staging|prod|npx|npm|run|pulumi|lab|sudo|cat|eval|git|cd|export)$/;
   return before
     .split(/\s+/)
     .filter((word) => /^(--)?[a-z][A-Za-z-]{2,}$/.test(word) && !skipped.test(word));

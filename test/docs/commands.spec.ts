@@ -29,7 +29,6 @@ describe("commands in README.md and docs", () => {
       "set",
       "wordpressScale",
       "--stack",
-      "dev",
     ]);
     assert.ok(commands.length > 10);
   });
