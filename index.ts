@@ -11,9 +11,11 @@ import {
   SecurityGroups,
   SharedContent,
   SiteAccess,
+  SiteAddress,
   SiteEnvironment,
   SiteInstaller,
   Snapshots,
+  SiteTargets,
   SshEndpoint,
   WordPress,
 } from "./components";
@@ -87,6 +89,8 @@ if (settings.snapshotDays > 0) {
 }
 const agents = new AgentHosts("agents", {
   count: settings.agentCount,
+  balancers: settings.loadBalancerScale,
+  entry: settings.siteEntry,
   server: rancher,
   network,
   amiId: settings.amiId,
@@ -98,11 +102,18 @@ const agents = new AgentHosts("agents", {
   via: serverIp.endpoint,
   after,
 });
+const siteAddress = new SiteAddress("site-address", {
+  entry: settings.siteEntry,
+  agents,
+  network,
+  groupId: groups.agentGroupId,
+  after,
+});
 const site = new SiteEnvironment("site", {
   database: siteDatabase,
   databaseHost: rancher.hostName,
   domain: settings.siteDomain,
-  address: agents.firstAddress,
+  address: siteAddress.first,
   certificate: settings.siteCertificate,
   mail: settings.siteMail,
 });
@@ -126,11 +137,16 @@ const wordPress = new WordPress("wordpress", {
   installed: installer.installed,
   content,
 });
+const targets = new SiteTargets("site-targets", {
+  address: siteAddress,
+  agents,
+  after: [wordPress.answers],
+});
 new SiteAccess("site-access", {
   groupId: groups.agentGroupId,
   cidrs: settings.siteCidrs,
   isEncrypted: settings.siteCertificate !== undefined,
-  after: [installer.installed, wordPress.answers],
+  after: [installer.installed, wordPress.answers, ...targets.ready],
 });
 
 /** The site's own address, which its links have. */
@@ -139,8 +155,8 @@ export const siteUrl = site.url;
 export const siteAdminUser = settings.siteAdminUser;
 /** The administrator's first password. A secret. */
 export const siteAdminPassword = installer.adminPassword;
-/** Where the site answers: one address an agent host. */
-export const siteUrls = wordPress.urls;
+/** Where the site answers: one address a host that runs a load balancer, or a zone of the network load balancer. */
+export const siteUrls = siteAddress.urls;
 /** Public address of the server host, which answers SSH and nothing else. */
 export const serverAddress = serverIp.publicIp;
 /** The command line that logs in to a host, by name: `server`, `agents-0` and so on. */
@@ -150,7 +166,7 @@ export const sshCommands = SshEndpoint.commands({
 });
 /** The command that brings Rancher's UI to http://127.0.0.1:8080 of the machine it runs on. */
 export const rancherUiTunnel = rancher.uiTunnel;
-/** Agent hosts: name, public address and id in Rancher. */
+/** Agent hosts: name, address and id in Rancher. */
 export const agentHosts = agents.hosts;
 /** Key of Rancher's administrator. A secret. */
 export const rancherAccessKey = rancher.accessKey;

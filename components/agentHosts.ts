@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { SiteEntry } from "../config/siteEntry";
 import * as rancher from "../rancher";
 import { HostAddress } from "./hostAddress";
 import { token } from "./names";
@@ -16,6 +17,10 @@ export interface AgentHostsArgs extends Pick<
 > {
   /** How many hosts there are, 1 or more. Lowering it takes hosts from the end, raising it adds to the end. */
   readonly count: number;
+  /** How many of them, from the first, run the site's load balancer. Changing it replaces no host. */
+  readonly balancers: number;
+  /** With `addresses` each host that runs a load balancer has an Elastic IP. */
+  readonly entry: SiteEntry;
   readonly server: RancherServer;
   /** Subnets to spread over. */
   readonly network: Network;
@@ -30,14 +35,30 @@ export interface AgentHostsArgs extends Pick<
 /** One agent host, as the stack's output shows it. */
 export interface AgentHost {
   readonly name: string;
-  /** Public address. */
+  /** Its Elastic IP; the private address of a host that has none. */
   readonly address: string;
   /** Id in Rancher, such as `1h3`. */
   readonly rancherHostId: string;
 }
 
+/** A host that runs the site's load balancer. */
+export interface BalancerHost {
+  readonly name: string;
+  readonly instanceId: pulumi.Output<string>;
+  /** Its Elastic IP; undefined when visitors come another way. */
+  readonly publicIp: pulumi.Output<string> | undefined;
+  /** The host in Rancher, active and with its load balancer once it exists: to depend on. */
+  readonly joined: pulumi.Resource;
+}
+
 /** Label by which a host is found in Rancher; `register-agent.sh` sets it. */
 const instanceLabel = "io.rancher-cattle.instance-id";
+
+/**
+ * Label of the hosts that are to run no load balancer. Those that are have none: then they run one from
+ * the moment they join, whatever happens to this program meanwhile.
+ */
+const balancerLabel = { key: "io.rancher-cattle.balancer", none: "none" } as const;
 
 const register = scriptFile("register-agent");
 const urlPath = `${hostFolder}/registration-url`;
@@ -49,8 +70,13 @@ const urlPath = `${hostFolder}/registration-url`;
  */
 export class AgentHosts extends pulumi.ComponentResource {
   public readonly hosts: pulumi.Output<AgentHost[]>;
-  /** Public address of the first host, which stays while that host is replaced and others come and go. */
-  public readonly firstAddress: pulumi.Output<string>;
+  /** The hosts that run the site's load balancer; the first stays while others come and go. */
+  public readonly balancers: readonly BalancerHost[];
+  /** Labels of a service in Rancher that is to run on each of them, and nowhere else. */
+  public readonly balancerLabels: Readonly<Record<string, string>> = {
+    "io.rancher.scheduler.global": "true",
+    "io.rancher.scheduler.affinity:host_label_ne": `${balancerLabel.key}=${balancerLabel.none}`,
+  };
   /** How to log in, by host name. */
   public readonly endpoints: Readonly<Record<string, SshEndpoint>>;
   /** The hosts in Rancher, active once they exist: to depend on. */
@@ -99,12 +125,14 @@ export class AgentHosts extends pulumi.ComponentResource {
     const join = (index: number, previous: readonly pulumi.Resource[]) => {
       const hostName = `${name}-${index}`;
       const host = machine(hostName, index);
+      const isBalancer = index < args.balancers;
       const joined = new rancher.Host(
         hostName,
         {
           matchLabels: { [instanceLabel]: host.instanceId },
-          // The site's load balancer among them, once there is one.
-          waitForServices: true,
+          // The site's load balancer among them, once there is one; nothing else runs on every host.
+          waitForServices: isBalancer,
+          ...(isBalancer ? {} : { labels: { [balancerLabel.key]: balancerLabel.none } }),
         },
         {
           ...server.residency,
@@ -115,19 +143,24 @@ export class AgentHosts extends pulumi.ComponentResource {
         },
       );
       // Visitors stay with the old machine until the new one can answer them.
-      const { publicIp } = new HostAddress(
-        `${hostName}-address`,
-        { host, after: args.after, movesAfter: [joined] },
-        { parent: this },
-      );
+      const stable =
+        isBalancer && args.entry === "addresses"
+          ? new HostAddress(
+              `${hostName}-address`,
+              { host, after: args.after, movesAfter: [joined] },
+              { parent: this },
+            )
+          : undefined;
       const shown = pulumi
-        .all([publicIp, joined.id])
+        .all([stable?.publicIp ?? host.privateIp, joined.id])
         .apply(([address, rancherHostId]) => ({ name: hostName, address, rancherHostId }));
       return {
         joined,
         shown,
-        publicIp,
-        hostName,
+        isBalancer,
+        publicIp: stable?.publicIp,
+        instanceId: host.instanceId,
+        name: hostName,
         endpoint: host.endpoint(host.privateIp, args.via),
       };
     };
@@ -141,15 +174,11 @@ export class AgentHosts extends pulumi.ComponentResource {
       ],
       [],
     );
-    const [first] = members;
-    if (first === undefined) throw new Error("the site needs one agent host or more");
 
-    this.firstAddress = first.publicIp;
+    this.balancers = members.filter(({ isBalancer }) => isBalancer);
     this.active = members.map(({ joined }) => joined);
     this.hosts = pulumi.all(members.map(({ shown }) => shown));
-    this.endpoints = Object.fromEntries(
-      members.map((member) => [member.hostName, member.endpoint]),
-    );
+    this.endpoints = Object.fromEntries(members.map((member) => [member.name, member.endpoint]));
     this.registerOutputs({ hosts: this.hosts });
   }
 }

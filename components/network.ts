@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { subnetOf } from "../config/cidr";
+import { zoneCount } from "../config/siteEntry";
 import { dnsLabel, tags, token } from "./names";
 
 /** Arguments of {@link Network}. */
@@ -13,13 +14,12 @@ export interface NetworkArgs {
 export interface Place {
   readonly subnetId: pulumi.Output<string>;
   readonly availabilityZone: pulumi.Output<string>;
+  /** Range of the subnet. */
+  readonly cidr: string;
 }
 
 /** Bits that a subnet's prefix is longer than the VPC's: room for sixteen subnets. */
 const subnetBits = 4;
-
-/** How many zones get a subnet. */
-const zoneCount = 2;
 
 /** An ordinary zone such as eu-central-1a, not a local or wavelength zone, which lack instance types. */
 const ordinaryZone = /^[a-z]{2}(-[a-z]+)+-\d[a-z]$/;
@@ -61,12 +61,12 @@ export class Network extends pulumi.ComponentResource {
     );
 
     const zones = aws.getAvailabilityZonesOutput({ state: "available" }, { parent: this }).names;
-    const subnet = (index: number) =>
+    const subnet = (cidrBlock: string, index: number) =>
       new aws.ec2.Subnet(
         `${name}-subnet-${index}`,
         {
           vpcId: vpc.id,
-          cidrBlock: subnetOf(args.cidr, subnetBits, index),
+          cidrBlock,
           availabilityZone: zones.apply((names) => zoneName(names, index)),
           mapPublicIpOnLaunch: false,
           tags: owned(`subnet-${index}`),
@@ -74,7 +74,11 @@ export class Network extends pulumi.ComponentResource {
         // A zone that appears later in the region must not move the subnets and all that is in them.
         { parent: this, ignoreChanges: ["availabilityZone"] },
       );
-    const subnets = Array.from({ length: zoneCount }, (_, index) => subnet(index));
+    const subnets = Array.from({ length: zoneCount }, (_, index) => {
+      const cidr = subnetOf(args.cidr, subnetBits, index);
+      const { id, availabilityZone } = subnet(cidr, index);
+      return { subnetId: id, availabilityZone, cidr };
+    });
 
     const gateway = new aws.ec2.InternetGateway(
       `${name}-gateway`,
@@ -92,10 +96,10 @@ export class Network extends pulumi.ComponentResource {
       { parent: this },
     );
     subnets.forEach(
-      ({ id }, index) =>
+      ({ subnetId }, index) =>
         new aws.ec2.RouteTableAssociation(
           `${name}-routes-${index}`,
-          { subnetId: id, routeTableId: routes.id },
+          { subnetId, routeTableId: routes.id },
           { parent: this },
         ),
     );
@@ -113,7 +117,7 @@ export class Network extends pulumi.ComponentResource {
     );
 
     this.vpcId = vpc.id;
-    this.places = subnets.map(({ id, availabilityZone }) => ({ subnetId: id, availabilityZone }));
+    this.places = subnets;
     this.zoneId = zone.zoneId;
     this.zoneName = privateZone;
     this.registerOutputs({ vpcId: this.vpcId, zoneName: this.zoneName });

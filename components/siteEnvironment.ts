@@ -10,9 +10,9 @@ export interface SiteEnvironmentArgs {
   readonly database: MariaDb;
   /** Name by which the agents' hosts find the machine of the database. */
   readonly databaseHost: string;
-  /** The site's own domain name. @default its address is the host at `address` */
+  /** The site's own domain name. @default the site's own address is `address` */
   readonly domain?: string;
-  /** A public address that stays: that of the first agent host. */
+  /** A public address that stays. */
   readonly address: pulumi.Input<string>;
   /** For `domain`. With one, links are https. @default links are http */
   readonly certificate?: SiteCertificate;

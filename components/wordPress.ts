@@ -40,12 +40,10 @@ const healthRequest = "GET /?rancher-cattle=health HTTP/1.0";
 
 /**
  * WordPress as a service of Rancher, spread over the agent hosts, behind a load balancer on each of
- * them. Replicas have all of the site's environment and one `wp-content` in common; WordPress itself is
+ * those that run one. Replicas have all of the site's environment and one `wp-content` in common; WordPress itself is
  * each one's own and changes with the image.
  */
 export class WordPress extends pulumi.ComponentResource {
-  /** Where the site answers, one address an agent host. */
-  public readonly urls: pulumi.Output<string[]>;
   /** The load balancer, working once it exists: to depend on. */
   public readonly answers: pulumi.Resource;
 
@@ -112,12 +110,12 @@ export class WordPress extends pulumi.ComponentResource {
       {
         stackId: stack.id,
         name: "balancer",
-        description: "answers for the site on every host",
+        description: "answers for the site",
         launchConfig: {
           imageUuid: `docker:${args.loadBalancerImage}`,
           ports: balancerPorts,
-          // One on each host, so that the number of hosts is nobody else's concern.
-          labels: { "io.rancher.scheduler.global": "true" },
+          // One on each host that is to have one, so that their number is nobody else's concern.
+          labels: { ...args.agents.balancerLabels },
         },
         lbConfig: balancerConfig({
           service,
@@ -133,7 +131,6 @@ export class WordPress extends pulumi.ComponentResource {
       },
     );
 
-    this.urls = args.agents.hosts.apply((hosts) => hosts.map((host) => `http://${host.address}`));
-    this.registerOutputs({ urls: this.urls });
+    this.registerOutputs();
   }
 }

@@ -17,6 +17,7 @@ import {
   parseCertificates,
   privateKeyProblem,
 } from "./siteCertificate";
+import { type SiteEntry, siteEntries, zoneCount } from "./siteEntry";
 import { sshProblem } from "./sshClient";
 import { sshKeyProblem } from "./sshPublicKey";
 
@@ -56,11 +57,15 @@ export interface Settings {
   readonly agentCount: number;
   /** Number of WordPress containers. */
   readonly wordpressScale: number;
+  /** Number of agent hosts that run the site's load balancer, the first ones. */
+  readonly loadBalancerScale: number;
+  /** How visitors reach them. */
+  readonly siteEntry: SiteEntry;
   readonly serverInstanceType: string;
   readonly agentInstanceType: string;
   /** Ranges that may visit the site. */
   readonly siteCidrs: readonly string[];
-  /** The site's own domain name; undefined means the address of the first agent host. */
+  /** The site's own domain name; undefined means the first address that it has. */
   readonly siteDomain: string | undefined;
   /** For HTTPS; undefined means plain HTTP. */
   readonly siteCertificate: SiteCertificate | undefined;
@@ -108,6 +113,8 @@ export const defaults = {
   vpcCidr: "10.0.0.0/16",
   agentCount: "2",
   wordpressScale: "2",
+  loadBalancerScale: "",
+  siteEntry: "addresses",
   serverInstanceType: "t3.medium",
   agentInstanceType: "t2.small",
   sshPublicKey: "",
@@ -199,13 +206,13 @@ class Reader {
   }
 
   /** A whole number that is at least `least`. */
-  whole(key: Key, least: number): number {
+  whole(key: Key, least: number, example: string = defaults[key]): number {
     const text = this.text(key);
     if (!/^\d{1,6}$/.test(text)) {
       this.reject(
         key,
         text,
-        `is not a whole number of ${least} or more; set one, such as ${defaults[key]}`,
+        `is not a whole number of ${least} or more; set one, such as ${example}`,
       );
     } else if (Number(text) < least) {
       this.reject(key, text, `is too few; set ${least} or more`);
@@ -224,6 +231,31 @@ class Reader {
       );
     }
     return days;
+  }
+
+  /** How many hosts run the load balancer: every one, unless the stack says how many. */
+  loadBalancerScale(): number {
+    const key = "loadBalancerScale";
+    const agents = Number(this.text("agentCount"));
+    if (this.text(key) === "") return agents;
+    const scale = this.whole(key, 1, "1");
+    if (agents >= 1 && scale > agents) {
+      this.reject(
+        key,
+        String(scale),
+        `is more than the ${agents} of agentCount, and a host runs one at most; set ${agents} or fewer, or leave it out for one on every host`,
+      );
+    }
+    return scale;
+  }
+
+  siteEntry(): SiteEntry {
+    const text = this.text("siteEntry");
+    const found = siteEntries.find((entry) => entry === text);
+    if (found === undefined) {
+      this.reject("siteEntry", text, `is no way to the site; set ${siteEntries.join(" or ")}`);
+    }
+    return found ?? defaults.siteEntry;
   }
 
   yesOrNo(key: Key): boolean {
@@ -567,9 +599,10 @@ class Reader {
   }
 
   /** Refuses more machines or addresses than the account may have. */
-  quotas(agents: number, serverVcpus: number, agentVcpus: number): void {
+  quotas(settings: Settings, serverVcpus: number, agentVcpus: number): void {
+    const { agentCount: agents, loadBalancerScale: balancers, siteEntry } = settings;
     const [vcpuQuota, addressQuota] = [this.whole("vcpuQuota", 1), this.whole("addressQuota", 1)];
-    const [vcpus, addresses] = [serverVcpus + agents * agentVcpus, 1 + agents];
+    const vcpus = serverVcpus + agents * agentVcpus;
     if (vcpus > vcpuQuota) {
       this.reject(
         "agentCount",
@@ -577,11 +610,25 @@ class Reader {
         `agents and one server need ${vcpus} vCPUs, and the quota is ${vcpuQuota}; lower it, choose smaller types, or have AWS raise the quota and set vcpuQuota to it`,
       );
     }
-    if (addresses > addressQuota) {
+    const raise = "have AWS raise the quota and set addressQuota to it";
+    const byBalancer = 1 + zoneCount;
+    if (siteEntry === "networkLoadBalancer") {
+      if (byBalancer <= addressQuota) return;
       this.reject(
-        "agentCount",
-        String(agents),
-        `agents and one server need ${addresses} Elastic IPs, and the quota is ${addressQuota}; lower it, or have AWS raise the quota and set addressQuota to it`,
+        "siteEntry",
+        siteEntry,
+        `and one server need ${byBalancer} Elastic IPs, and the quota is ${addressQuota}; ${raise}`,
+      );
+    } else if (1 + balancers > addressQuota) {
+      const isScaled = this.text("loadBalancerScale") !== "";
+      const instead =
+        byBalancer <= addressQuota
+          ? `, set siteEntry to networkLoadBalancer, which needs ${byBalancer} for any number`
+          : "";
+      this.reject(
+        isScaled ? "loadBalancerScale" : "agentCount",
+        String(balancers),
+        `${isScaled ? "load balancers" : "agents"} and one server need ${1 + balancers} Elastic IPs, and the quota is ${addressQuota}; lower it${instead}, or ${raise}`,
       );
     }
   }
@@ -618,6 +665,8 @@ export function parseSettings(given: GivenConfig): Settings | readonly string[] 
     vpcCidr: reader.vpcCidr(),
     agentCount: reader.whole("agentCount", 1),
     wordpressScale: reader.whole("wordpressScale", 0),
+    loadBalancerScale: reader.loadBalancerScale(),
+    siteEntry: reader.siteEntry(),
     serverInstanceType: server.name,
     agentInstanceType: agent.name,
     sshPublicKey: reader.sshPublicKey(),
@@ -634,7 +683,7 @@ export function parseSettings(given: GivenConfig): Settings | readonly string[] 
       loadBalancer: reader.image("loadBalancer"),
     },
   };
-  reader.quotas(settings.agentCount, server.vcpus, agent.vcpus);
+  reader.quotas(settings, server.vcpus, agent.vcpus);
   reader.unknownKeys();
   return reader.problems.length > 0 ? reader.problems : settings;
 }

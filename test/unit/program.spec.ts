@@ -799,12 +799,15 @@ describe("the program", () => {
       });
     });
 
-    it("THEN the balancer is on every host and the replicas spread", () => {
+    it("THEN the balancer is on every host that is not told otherwise, and the replicas spread", () => {
       const balancer = built.get(type.balancer, "wordpress-balancer").inputs;
       assert.deepEqual(plain(balancer["launchConfig"]), {
         imageUuid: "docker:rancher/lb-service-haproxy:v0.9.14",
         ports: ["80:80/tcp", "443:443/tcp"],
-        labels: { "io.rancher.scheduler.global": "true" },
+        labels: {
+          "io.rancher.scheduler.global": "true",
+          "io.rancher.scheduler.affinity:host_label_ne": "io.rancher-cattle.balancer=none",
+        },
       });
       assert.deepEqual(balancer["lbConfig"], {
         portRules: [

@@ -77,13 +77,17 @@ const computed: Readonly<Record<string, (name: string) => State>> = {
     privateIp: `10.0.0.${[...name].reduce((sum, c) => sum + c.charCodeAt(0), 0) % 250}`,
   }),
   "aws:ec2/eip:Eip": (name) => ({
-    publicIp: `198.51.100.${name.length}`,
+    // Different for the hosts and zones, which are numbered.
+    publicIp: `198.51.100.${name.length + 100 * Number(/-(\d)/.exec(name)?.[1] ?? 0)}`,
     allocationId: `eipalloc-${name}`,
   }),
   "aws:ebs/volume:Volume": (name) => ({ arn: `arn:${name}` }),
   "aws:efs/fileSystem:FileSystem": (name) => ({ arn: `arn:${name}` }),
   "aws:iam/role:Role": (name) => ({ name: `${name}-1234567`, arn: `arn:${name}` }),
   "aws:backup/vault:Vault": (name) => ({ name: `${name}-1234567` }),
+  "aws:lb/loadBalancer:LoadBalancer": (name) => ({ arn: `arn:balancer/${name}` }),
+  "aws:lb/targetGroup:TargetGroup": (name) => ({ arn: `arn:group/${name}` }),
+  "aws:lb/listener:Listener": (name) => ({ arn: `arn:listener/${name}` }),
   "aws:efs/mountTarget:MountTarget": (name) => ({
     ipAddress: `10.0.${name.at(-1) ?? ""}.99`,
   }),

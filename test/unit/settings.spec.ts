@@ -84,6 +84,16 @@ const mistakes: readonly (readonly [key: string, value: string, says: RegExp])[]
   ["wordpressScale", "3 nodes", /"3 nodes" is not a whole number/],
   ["wordpressScale", "-2", /not a whole number/],
   ["wordpressScale", "1e3", /not a whole number/],
+  ["loadBalancerScale", "0", /"0" is too few; set 1 or more/],
+  ["loadBalancerScale", "all", /"all" is not a whole number of 1 or more; set one, such as 1/],
+  ["loadBalancerScale", "1.5", /not a whole number/],
+  [
+    "loadBalancerScale",
+    "3",
+    /"3" is more than the 2 of agentCount, .* set 2 or fewer, or leave it out/,
+  ],
+  ["siteEntry", "nlb", /"nlb" is no way to the site; set addresses or networkLoadBalancer/],
+  ["siteEntry", "", /is no way to the site/],
   ["protectData", "always", /neither true nor false/],
   ["snapshotDays", "two weeks", /not a whole number of 0 or more/],
   ["snapshotDays", "-1", /not a whole number/],
@@ -174,6 +184,10 @@ const accepted: readonly (readonly [key: string, value: string])[] = [
   ["vpcCidr", "10.41.0.0/16"],
   ["wordpressScale", "0"],
   ["snapshotDays", "36500"],
+  ["loadBalancerScale", ""],
+  ["loadBalancerScale", "1"],
+  ["loadBalancerScale", "2"],
+  ["siteEntry", "networkLoadBalancer"],
   ["siteCidrs", "203.0.113.7/32, 198.51.100.0/24"],
   ["siteDomain", "blog.example.com"],
   ["siteDomain", "xn--bcher-kva.example"],
@@ -394,6 +408,7 @@ describe("settings", () => {
     const read = settings({});
     assert.equal(read.agentCount, 2);
     assert.equal(read.wordpressScale, 2);
+    assert.deepEqual([read.loadBalancerScale, read.siteEntry], [2, "addresses"]);
     assert.equal(read.vpcCidr, "10.0.0.0/16");
     assert.equal(read.amiId, "ami-0fc1a9332c246bc56");
     assert.equal(read.catalogUrl, undefined);
@@ -440,6 +455,23 @@ describe("settings", () => {
       settings({ agentCount: "12", vcpuQuota: "32", addressQuota: "20" }).agentCount,
       12,
     );
+  });
+
+  it("GIVEN a way to the site THEN as many Elastic IPs are counted as it needs", () => {
+    const many = { agentCount: "8", vcpuQuota: "32" };
+    assert.deepEqual(problems(many), [
+      'rancher-cattle:agentCount: "8" agents and one server need 9 Elastic IPs, and the quota is 5; lower it, set siteEntry to networkLoadBalancer, which needs 3 for any number, or have AWS raise the quota and set addressQuota to it',
+    ]);
+    assert.match(
+      problems({ ...many, loadBalancerScale: "5" }).join(),
+      /^rancher-cattle:loadBalancerScale: "5" load balancers and one server need 6 Elastic IPs/,
+    );
+    assert.deepEqual(problems({ ...many, loadBalancerScale: "4" }), []);
+    const entry = { siteEntry: "networkLoadBalancer" };
+    assert.deepEqual(problems({ ...many, ...entry, addressQuota: "3" }), []);
+    assert.deepEqual(problems({ ...many, ...entry, addressQuota: "2" }), [
+      'rancher-cattle:siteEntry: "networkLoadBalancer" and one server need 3 Elastic IPs, and the quota is 2; have AWS raise the quota and set addressQuota to it',
+    ]);
   });
 
   it("GIVEN each region of the table THEN its own image is chosen", () => {
