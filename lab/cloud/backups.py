@@ -37,6 +37,7 @@ def install() -> None:
         _start_backup_job,
         _list_recovery_points_by_backup_vault,
         _delete_recovery_point,
+        _list_tags,
     ):
         setattr(BackupResponse, action.__name__.removeprefix("_"), action)
     _deletions()
@@ -44,8 +45,8 @@ def install() -> None:
 
 
 def _parameter(response: Any, name: str) -> str:
-    """A parameter in the request's path."""
-    return unquote(str(response.uri_match[name]))
+    """A parameter in the request's path, where AWS writes its first letter small."""
+    return unquote(str(response.uri_match[name[0].lower() + name[1:]]))
 
 
 def _body(response: Any) -> dict[str, Any]:
@@ -181,6 +182,11 @@ def _delete_recovery_point(response: Any) -> str:
         raise ResourceNotFoundException(msg="there is no such recovery point")
     _points(vault)
     return "{}"
+
+
+def _list_tags(response: Any) -> str:
+    # moto expects a slash at the end of the path, which clients leave out.
+    return json.dumps({"Tags": response.backup_backend.list_tags(_parameter(response, "ResourceArn"))})
 
 
 # Refusals

@@ -23,6 +23,7 @@ import {
 } from "@aws-sdk/client-backup";
 import type { PlanArgs, SelectionArgs, VaultArgs } from "@pulumi/aws/backup";
 import type { Props } from "../../../rancher/plugin/types";
+import { equal } from "../../../rancher/plugin/values";
 import { flag, map, mustText, number, object, objects, type Shape, text, texts } from "../standIn";
 import { type Aws, type Operation, unlessGone } from "./client";
 import { type Kind, resource } from "./kind";
@@ -132,6 +133,8 @@ const vault: Kind<FoundVault> = {
 
 interface FoundPlan extends Tagged {
   readonly plan: BackupPlan;
+  /** As in the state when they say the same, whatever the order of their parts. */
+  readonly rules: readonly Props[];
   readonly version: string | undefined;
 }
 
@@ -139,13 +142,16 @@ async function findPlan(
   aws: Aws,
   BackupPlanId: string,
   call: Operation,
+  state: Props = {},
 ): Promise<FoundPlan | undefined> {
   const command = new GetBackupPlanCommand({ BackupPlanId });
   const found = await unlessGone(() => aws.backup.send(command, { abortSignal: call.signal }));
   // A deleted plan can still be asked for.
   if (found?.BackupPlan === undefined || found.DeletionDate !== undefined) return undefined;
   const tagged = await tagsOf(aws, found.BackupPlanArn, call);
-  return { plan: found.BackupPlan, version: found.VersionId, ...tagged };
+  const [rules, known] = [rulesOf(found.BackupPlan), objects(state, "rules")];
+  const same = equal(rules, known) ? known : rules;
+  return { plan: found.BackupPlan, rules: same, version: found.VersionId, ...tagged };
 }
 
 function ruleInput(rule: Props): BackupRuleInput {
@@ -215,9 +221,9 @@ const plan: Kind<FoundPlan> = {
     });
     return mustId((await aws.backup.send(command, { abortSignal: call.signal })).BackupPlanId);
   },
-  find: (aws, id, _, call) => findPlan(aws, id, call),
+  find: (aws, id, state, call) => findPlan(aws, id, call, state),
   outputs: (_, found) => ({ arn: found.arn, version: found.version }),
-  actual: (found) => ({ name: found.plan.BackupPlanName, rules: rulesOf(found.plan) }),
+  actual: (found) => ({ name: found.plan.BackupPlanName, rules: found.rules }),
   update: async (aws, { id: BackupPlanId, inputs, changed }, call) => {
     if (!changed.has("rules") && !changed.has("name")) return;
     const command = new UpdateBackupPlanCommand({ BackupPlanId, BackupPlan: planInput(inputs) });
