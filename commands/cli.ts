@@ -28,12 +28,20 @@ export interface CommandDescription {
   readonly options: Options;
   /** Least and most arguments beside options. @default none */
   readonly positionals?: readonly [least: number, most: number];
+  /**
+   * Whether another command follows the first argument, after `--` or not, whose options are its own.
+   *
+   * @default false
+   */
+  readonly runsOther?: boolean;
 }
 
 /** What a command was given. */
 export interface Given {
   readonly values: Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
   readonly positionals: readonly string[];
+  /** The words of the other command, for one that {@link CommandDescription.runsOther}. */
+  readonly other: readonly string[];
 }
 
 /** Options of every command that works on a stack. */
@@ -49,17 +57,31 @@ function helpText(command: CommandDescription): string {
   return lines.join("\n");
 }
 
-function read(command: CommandDescription, args: string[]): Given {
+/** Where another command begins that follows the first argument. npm takes the `--` before it away. */
+function beginOfOther(args: readonly string[], options: Options): number {
+  const { tokens } = parseArgs({ args, options, strict: false, tokens: true });
+  const words = tokens.filter(({ kind }) => kind !== "option");
+  return words[0]?.kind === "positional" ? (words[1]?.index ?? args.length) : args.length;
+}
+
+/** Reads arguments as `npm run` hands them on. @throws Problem for what the command does not know */
+export function readArguments(command: CommandDescription, all: readonly string[]): Given {
   const [least, most] = command.positionals ?? [0, 0];
   try {
     const options: Options = { ...command.options, help: { type: "boolean", short: "h" } };
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: true }) as Given;
+    const end = command.runsOther === true ? beginOfOther(all, options) : all.length;
+    const other = all.slice(all[end] === "--" ? end + 1 : end);
+    const { values, positionals } = parseArgs({
+      args: all.slice(0, end),
+      options,
+      allowPositionals: true,
+    }) as Omit<Given, "other">;
     if (values["help"] !== true && (positionals.length < least || positionals.length > most)) {
       throw new Error(
         positionals.length < least ? "something is missing" : `unexpected: ${positionals[most]}`,
       );
     }
-    return { values, positionals };
+    return { values, positionals, other };
   } catch (error) {
     throw new Problem(
       `${(error as Error).message}; usage: npm run ${command.name} -- ${command.usage}`,
@@ -76,7 +98,7 @@ export async function runCommand(
   work: (given: Given) => Promise<number | undefined>,
 ): Promise<void> {
   try {
-    const given = read(command, process.argv.slice(2));
+    const given = readArguments(command, process.argv.slice(2));
     if (given.values["help"] === true) {
       console.log(helpText(command));
       return;

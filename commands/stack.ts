@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import * as path from "node:path";
 import { Problem } from "./cli";
+import { type StackExport, StackState } from "./state";
 
 /** The project's folder. */
 export const projectFolder = path.resolve(__dirname, "..");
@@ -58,6 +59,19 @@ export class Stack {
       throw new Problem(`the stack ${await this.name()} is not up; run: npx pulumi up`);
     }
     return outputs as StackOutputs;
+  }
+
+  /** Its state, secrets encrypted. */
+  async state(): Promise<StackState> {
+    return new StackState(JSON.parse(await this.pulumi("stack", "export")) as StackExport);
+  }
+
+  /** Its configuration by full key; secrets have no value. */
+  async plainConfig(): Promise<Readonly<Record<string, { value?: string; secret: boolean }>>> {
+    return JSON.parse(await this.pulumi("config", "--json")) as Record<
+      string,
+      { value?: string; secret: boolean }
+    >;
   }
 
   /** Its configuration by full key, secrets in clear. */
