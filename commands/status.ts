@@ -3,8 +3,8 @@ import { runCommand, stackOption } from "./cli";
 import { containersOf } from "./containers";
 import { serverHost } from "./hosts";
 import { rancherClient } from "./rancherConnection";
-import { projectFolder, Stack, type StackOutputs } from "./stack";
-import { lookAtRancher, lookAtUrl, newestBackup } from "./status/lookups";
+import { Stack, type StackOutputs } from "./stack";
+import { lookAtRancher, lookAtUrl, lastBackup } from "./status/lookups";
 import { screen } from "./status/screen";
 import type { Status } from "./status/status";
 import { judge, type Seen } from "./status/verdict";
@@ -40,7 +40,7 @@ async function look(stack: Stack): Promise<Status> {
       seen(containersOf(outputs, serverHost, deadline), deadline),
       seen(lookAtRancher(client, deadline), deadline),
     ]);
-    const backup = newestBackup(projectFolder, state.names.stack);
+    const backup = lastBackup(state.names.stack);
     return judge({ at: new Date(), outputs, state, config, urls, server, rancher, backup });
   } finally {
     client.close();

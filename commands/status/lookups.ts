@@ -1,9 +1,10 @@
 /** What is looked up of a stack that is up. Each look-up ends by the signal, with an error that says why. */
-import { readdirSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import type { Client } from "../../rancher/client/client";
 import { type ApiResource, isLeaving } from "../../rancher/client/types";
 import type { Host, Instance, Service, Setting, Stack } from "../../rancher/client/types";
+import { defaultRoot, newestBackup } from "../backups";
+import { Problem } from "../cli";
 import { textAt } from "../state";
 import type { BackupStatus, ServiceStatus, UrlStatus } from "./status";
 
@@ -116,24 +117,16 @@ export async function lookAtUrl(url: string, signal: AbortSignal): Promise<UrlSt
   }
 }
 
-/** The newest backup below a stack's folder; undefined when there is none. */
-export function newestBackup(project: string, stack: string): BackupStatus | undefined {
-  const folder = path.join("backups", stack);
-  let names: string[];
+/** The newest backup in the project's folder; undefined when there is none that can be read. */
+export function lastBackup(stack: string, root = defaultRoot): BackupStatus | undefined {
   try {
-    names = readdirSync(path.join(project, folder));
-  } catch {
-    return undefined;
+    const newest = newestBackup(root, stack);
+    if (newest === undefined) return undefined;
+    const { folder, manifest } = newest;
+    return { takenAt: manifest.takenAt, folder: path.relative(path.dirname(root), folder) };
+  } catch (error) {
+    // Of another version, or damaged: `restore` says which.
+    if (error instanceof Problem) return undefined;
+    throw error;
   }
-  const taken = names.flatMap((name) => {
-    try {
-      const file = path.join(project, folder, name, "manifest.json");
-      const takenAt = textAt(JSON.parse(readFileSync(file, "utf8")), "takenAt");
-      if (takenAt === undefined || Number.isNaN(Date.parse(takenAt))) return [];
-      return [{ takenAt: new Date(takenAt).toISOString(), folder: path.join(folder, name) }];
-    } catch {
-      return []; // One that did not come to its end has no manifest.
-    }
-  });
-  return taken.sort((a, b) => a.takenAt.localeCompare(b.takenAt)).at(-1);
 }

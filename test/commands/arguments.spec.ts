@@ -4,7 +4,7 @@ import { type CommandDescription, Problem, readArguments, stackOption } from "..
 import { chosen, type HostContainer, parseContainer } from "../../commands/containers";
 import { hostNames, shellWords, sshArgs } from "../../commands/hosts";
 import { checkWanted, labels, logCommand, parseLine } from "../../commands/logLines";
-import { shellQuote } from "../../components/sshEndpoint";
+import { shellQuote } from "../../config/shell";
 
 const other: CommandDescription = {
   name: "ssh",

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import type { HostContainer } from "../../commands/containers";
-import { newestBackup, type RancherSight, serviceStatus } from "../../commands/status/lookups";
+import { lastBackup, type RancherSight, serviceStatus } from "../../commands/status/lookups";
 import { ago, screen } from "../../commands/status/screen";
 import type { ServiceStatus } from "../../commands/status/status";
 import { judge, type Sight } from "../../commands/status/verdict";
@@ -292,27 +292,24 @@ describe("what is looked up", () => {
     assert.equal(serviceStatus({ ...global, system: true }, "ipsec", [], 2).isWell, true);
   });
 
-  it("GIVEN backups THEN the newest that is whole counts", () => {
+  it("GIVEN backups THEN the newest one counts, and one that cannot be read breaks nothing", () => {
     const folder = mkdtempSync(path.join(tmpdir(), "rancher-cattle-"));
+    const backups = path.join(folder, "backups");
+    const write = (name: string, text: string) => {
+      mkdirSync(path.join(backups, "dev", name), { recursive: true });
+      writeFileSync(path.join(backups, "dev", name, "manifest.json"), text);
+    };
     try {
-      assert.equal(newestBackup(folder, "dev"), undefined);
-      const manifests = {
-        a: '{"takenAt": "2026-11-01T00:00:00Z"}',
-        b: '{"takenAt": "2026-11-03T00:00:00Z"}',
-        c: '{"takenAt": "2026-11-02T00:00:00Z"}',
-        d: '{"takenAt": "one day"}',
-        e: '{"takenAt": "2026-11-0',
-      };
-      for (const [name, text] of Object.entries(manifests)) {
-        const place = path.join(folder, "backups", "dev", name);
-        mkdirSync(place, { recursive: true });
-        writeFileSync(path.join(place, "manifest.json"), text);
-      }
-      mkdirSync(path.join(folder, "backups", "dev", "unfinished"));
-      assert.deepEqual(newestBackup(folder, "dev"), {
-        takenAt: "2026-11-03T00:00:00.000Z",
+      assert.equal(lastBackup("dev", backups), undefined);
+      write("a", '{"format": 1, "takenAt": "2026-11-01T00:00:00Z"}');
+      write("b", '{"format": 1, "takenAt": "2026-11-03T00:00:00Z"}');
+      write("c", '{"format": 1, "takenAt": "2026-11-02T00:00:00Z"}');
+      assert.deepEqual(lastBackup("dev", backups), {
+        takenAt: "2026-11-03T00:00:00Z",
         folder: path.join("backups", "dev", "b"),
       });
+      write("d", '{"takenAt": "2026-11-0');
+      assert.equal(lastBackup("dev", backups), undefined);
     } finally {
       rmSync(folder, { recursive: true });
     }
