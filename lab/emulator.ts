@@ -30,6 +30,13 @@ import {
 } from "@aws-sdk/client-efs";
 import { DeleteRoleCommand, IAMClient, ListRolesCommand } from "@aws-sdk/client-iam";
 import {
+  DeleteLoadBalancerCommand,
+  DeleteTargetGroupCommand,
+  DescribeLoadBalancersCommand,
+  DescribeTargetGroupsCommand,
+  ElasticLoadBalancingV2Client,
+} from "@aws-sdk/client-elastic-load-balancing-v2";
+import {
   DeleteHostedZoneCommand,
   ListHostedZonesCommand,
   Route53Client,
@@ -63,6 +70,7 @@ function kindsOf(env: LabEnv): Kind[] {
   const ec2 = new EC2Client(options);
   const efs = new EFSClient(options);
   const iam = new IAMClient(options);
+  const elb = new ElasticLoadBalancingV2Client(options);
   const route53 = new Route53Client(options);
   const fileSystems = async () =>
     ((await efs.send(new DescribeFileSystemsCommand({}))).FileSystems ?? []).map(
@@ -78,6 +86,24 @@ function kindsOf(env: LabEnv): Kind[] {
           .filter((instance) => instance.State?.Name !== "terminated")
           .map((instance) => instance.InstanceId),
       remove: (id) => ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] })),
+    },
+    {
+      name: "load balancer",
+      type: "aws:lb/loadBalancer:LoadBalancer",
+      list: async () =>
+        ((await elb.send(new DescribeLoadBalancersCommand({}))).LoadBalancers ?? []).map(
+          (balancer) => balancer.LoadBalancerArn,
+        ),
+      remove: (id) => elb.send(new DeleteLoadBalancerCommand({ LoadBalancerArn: id })),
+    },
+    {
+      name: "target group",
+      type: "aws:lb/targetGroup:TargetGroup",
+      list: async () =>
+        ((await elb.send(new DescribeTargetGroupsCommand({}))).TargetGroups ?? []).map(
+          (group) => group.TargetGroupArn,
+        ),
+      remove: (id) => elb.send(new DeleteTargetGroupCommand({ TargetGroupArn: id })),
     },
     {
       name: "address",

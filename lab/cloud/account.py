@@ -10,6 +10,7 @@ from moto.backup.models import backup_backends
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.efs.models import efs_backends
+from moto.elbv2.models import elbv2_backends
 from moto.iam.models import iam_backends
 from moto.route53.models import route53_backends
 
@@ -21,6 +22,7 @@ _SERVICES = {
     "ec2": ec2_backends,
     "route53": route53_backends,
     "efs": efs_backends,
+    "elbv2": elbv2_backends,
     "iam": iam_backends,
     "backup": backup_backends,
 }

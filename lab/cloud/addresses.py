@@ -6,7 +6,8 @@ its gateway: it translates in its own network namespace, in chains of its own.
 
 import ipaddress
 import shutil
-from typing import Any, Iterator
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator
 
 import account
 from files import run, say
@@ -14,6 +15,16 @@ from settings import Lab
 
 # The first addresses of the range are left to the lab itself.
 _FIRST = 10
+
+
+@dataclass(frozen=True)
+class Forward:
+    """What a node of a load balancer passes on: its public and private address, its port, and where to."""
+
+    public: str
+    private: str
+    port: int
+    targets: tuple[str, ...]
 
 
 class Pool:
@@ -72,8 +83,9 @@ def mappings() -> dict[str, str]:
 class Translation:
     """The machine's iptables chains of this lab."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, forwards: Callable[[], list[Forward]] = list) -> None:
         self._lab = lab
+        self._forwards = forwards
         self._applied: str | None = None
         self._mapped: dict[str, str] = {}
         c = lab.chains
@@ -88,8 +100,11 @@ class Translation:
 
     def sync(self) -> None:
         """Makes the chains translate exactly what the account maps now."""
+        forwards = self._forwards()
         mapped = mappings()
-        rules = self._rules(mapped)
+        rules = self._rules(mapped, forwards)
+        # A load balancer's address has no one target; what changes with its targets is not forgotten here.
+        mapped |= {forward.public: forward.private for forward in forwards}
         if rules == self._applied:
             return
         run("iptables-restore", "-w", "10", "--noflush", stdin=rules)
@@ -99,7 +114,8 @@ class Translation:
                 run("iptables", "-w", "10", "-t", table, "-I", chain, "1", *rule)
         for public, private in self._mapped.items():
             if mapped.get(public) != private:
-                self._forget(public)
+                forget("--orig-dst", public)
+                forget("--reply-dst", public)
         self._mapped = mapped
         self._applied = rules
 
@@ -113,18 +129,12 @@ class Translation:
                 for action in ("-F", "-X"):
                     run("iptables", "-w", "10", "-t", table, action, f"{self._lab.chains}-{name}", check=False)
 
-    def _forget(self, public: str) -> None:
-        """Connections through a mapping that is gone end with it, as they do on AWS."""
-        if shutil.which("conntrack"):
-            run("conntrack", "-D", "--orig-dst", public, check=False)
-            run("conntrack", "-D", "--reply-dst", public, check=False)
-
     def _forward_chain(self) -> str:
         """Docker leaves DOCKER-USER to others and looks at it first; an engine without it has FORWARD."""
         found = run("iptables", "-w", "10", "-S", "DOCKER-USER", check=False).returncode == 0
         return "DOCKER-USER" if found else "FORWARD"
 
-    def _rules(self, mapped: dict[str, str]) -> str:
+    def _rules(self, mapped: dict[str, str], forwards: list[Forward]) -> str:
         lab, c = self._lab, self._lab.chains
         vpc, gateway = lab.vpc_cidr, lab.internet_gateway
         new = "-m conntrack --ctstate NEW"
@@ -132,6 +142,7 @@ class Translation:
         pairs = sorted(mapped.items())
         nat = [
             *(f"-A {c}-DNAT -d {public} -j DNAT --to-destination {private}" for public, private in pairs),
+            *(line for forward in forwards for line in _passing_on(c, forward)),
             # The laptop arrives as the internet's gateway.
             f"-A {c}-SNAT -s {gateway} -d {vpc} -j ACCEPT",
             # A host that talks to a public address is seen with its own public one.
@@ -154,6 +165,8 @@ class Translation:
         outgoing = [
             # Routed back on the interface it came from, a packet would make the kernel advise a shortcut.
             f"-A {c}-OUT -p icmp --icmp-type redirect -j DROP",
+            # Health checks of load balancers.
+            *sorted({f"-A {c}-OUT -s {forward.private} -j RETURN" for forward in forwards}),
             # The laptop is outside: a private address is out of its reach.
             f"-A {c}-OUT {new} -m conntrack ! --ctstate DNAT -j REJECT",
         ]
@@ -174,6 +187,23 @@ class Translation:
                 "COMMIT",
                 "",
             ]
+        )
+
+
+def forget(*which: str) -> None:
+    """Connections through a mapping that is gone end with it, as they do on AWS."""
+    if shutil.which("conntrack"):
+        run("conntrack", "-D", *which, check=False)
+
+
+def _passing_on(chains: str, forward: Forward) -> Iterator[str]:
+    """Rules that give each target of a load balancer its turn; the last one takes what is left."""
+    for left in range(len(forward.targets), 0, -1):
+        turn = f"-m statistic --mode nth --every {left} --packet 0 " if left > 1 else ""
+        target = forward.targets[len(forward.targets) - left]
+        yield (
+            f"-A {chains}-DNAT -d {forward.public} -p tcp --dport {forward.port} {turn}"
+            f"-j DNAT --to-destination {target}"
         )
 
 

@@ -42,6 +42,10 @@ class Engine:
         """Whether the VPC's bridge exists."""
         return bool(self.api.networks(names=[f"^{self.lab.prefix}{vpc_id}$"]))
 
+    def bridge(self, vpc_id: str) -> str:
+        """The name of the VPC's bridge on this machine."""
+        return f"br-{self.api.inspect_network(self.lab.prefix + vpc_id)['Id'][:12]}"
+
     def remove_vpc(self, vpc_id: str) -> None:
         """Removes the VPC's bridge; one that is gone is fine."""
         self._remove_network(self.lab.prefix + vpc_id)

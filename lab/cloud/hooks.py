@@ -24,12 +24,16 @@ from moto.ec2.responses import EC2Response
 from moto.efs.exceptions import MountTargetNotFound
 from moto.efs.models import EFSBackend, FileSystem, MountTarget
 from moto.efs.responses import EFSResponse
+from moto.elbv2.exceptions import ELBClientError
+from moto.elbv2.models import ELBv2Backend, FakeLoadBalancer, FakeTargetGroup
+from moto.elbv2.responses import ELBV2Response
 from moto.iam.responses import IamResponse
 from moto.route53.responses import Route53
 from werkzeug.exceptions import HTTPException
 
 import account
 import backups
+import balancers
 import images
 import shares
 import volumes
@@ -54,6 +58,7 @@ def install(lab: Lab, hosts: Hosts, pool: Pool, table: dict[str, str], consisten
     _networks(lab, hosts)
     _volumes(hosts)
     _file_systems()
+    _balancers()
     _groups()
 
 
@@ -126,6 +131,32 @@ def _requests(checks: Checks, consistency: Consistency, hosts: Hosts) -> None:
 
         return make
 
+    def elb(action: str) -> Callable[[Any], Any]:
+        reads = action.startswith("describe_")
+
+        def make(original: Any) -> Any:
+            def served(response: Any) -> Any:
+                with account.lock:
+                    # EC2's own calls that these make have parameters of their own.
+                    _request.get = {}.get
+                    check = checks.by_action.get(action)
+                    if check is not None:
+                        check(response.elbv2_backend, response._get_params().get)
+                    if reads:
+                        return original(response)
+                    try:
+                        return original(response)
+                    finally:
+                        hosts.sync()
+
+            return _told(served, lambda reason: ELBClientError("InternalFailure", reason))
+
+        return make
+
+    for operation in get_service_model("elbv2").operation_names:
+        action = camelcase_to_underscores(operation)
+        if hasattr(ELBV2Response, action):
+            _replace(ELBV2Response, action, elb(action))
     for operation in get_service_model("ec2").operation_names:
         action = camelcase_to_underscores(operation)
         if hasattr(EC2Response, action):
@@ -405,6 +436,76 @@ def _forget_mount_targets() -> None:
         _delete_mount_target(backend, target.mount_target_id)
         # As for instances: the address is not used again while others may still know it.
         target._subnet._unused_ips.clear()
+
+
+# Load balancers
+
+
+def _balancers() -> None:
+    def create_load_balancer(original: Any) -> Any:
+        def create(backend: Any, **kwargs: Any) -> Any:
+            made = original(backend, **kwargs)
+            balancers.add_nodes(backend, made, kwargs.get("subnet_mappings") or [])
+            return made
+
+        return create
+
+    def delete_load_balancer(original: Any) -> Any:
+        def delete(backend: Any, arn: str) -> None:
+            found = backend.load_balancers.get(arn)
+            original(backend, arn)
+            if found is not None:
+                balancers.remove_nodes(backend, found)
+
+        return delete
+
+    def create_target_group(original: Any) -> Any:
+        def create(*args: Any, **kwargs: Any) -> Any:
+            made = original(*args, **kwargs)
+            made.health, made.draining = {}, {}
+            return made
+
+        return create
+
+    def each(note: Callable[[Any, str], None]) -> Callable[[Any], Any]:
+        def make(original: Any) -> Any:
+            def call(group: Any, targets: list[dict[str, Any]]) -> None:
+                original(group, targets)
+                for target in targets:
+                    note(group, target["Id"])
+
+            return call
+
+        return make
+
+    def describe_target_health(original: Any) -> Any:
+        def describe(backend: Any, target_group_arn: str, targets: list[dict[str, Any]]) -> Any:
+            answers = original(backend, target_group_arn, targets)
+            group = backend.target_groups[target_group_arn]
+            if not targets:
+                shown = {answer.instance_id for answer in answers}
+                answers += [group.health_for({"Id": one}, backend.ec2_backend) for one in group.draining if one not in shown]
+            told = [balancers.status(backend, group, answer.instance_id) or answer for answer in answers]
+            return told if targets else [answer for answer in told if answer.reason != "Target.NotRegistered"]
+
+        return describe
+
+    def availability_zones(original: Any) -> Any:
+        def zones(balancer: Any) -> list[Any]:
+            shown = original.fget(balancer)
+            for zone in shown:
+                zone.load_balancer_addresses = balancers.addresses_of(balancer, zone.subnet_id)
+            return list(shown)
+
+        return property(zones)
+
+    _replace(ELBv2Backend, "create_load_balancer", create_load_balancer)
+    _replace(ELBv2Backend, "delete_load_balancer", delete_load_balancer)
+    _replace(ELBv2Backend, "create_target_group", create_target_group)
+    _replace(ELBv2Backend, "describe_target_health", describe_target_health)
+    _replace(FakeTargetGroup, "register", each(balancers.begin))
+    _replace(FakeTargetGroup, "deregister", each(balancers.end))
+    _replace(FakeLoadBalancer, "availability_zones", availability_zones)
 
 
 # Security groups

@@ -12,6 +12,7 @@ import firewall
 import metadata
 import shares
 from addresses import Pool, Translation
+from balancers import Balancers
 from engine import Engine, describe
 from files import say, write_if_changed
 from jobs import Jobs
@@ -39,6 +40,7 @@ class Hosts:
         pool: Pool,
         translation: Translation,
         volumes: Volumes,
+        balancers: Balancers,
     ) -> None:
         self._lab = lab
         self.engine = engine
@@ -46,6 +48,7 @@ class Hosts:
         self._pool = pool
         self._translation = translation
         self.volumes = volumes
+        self._balancers = balancers
         self.jobs = Jobs()
         # Hosts that were told to start: a changed rule goes to them at once.
         self._up: set[str] = set()
@@ -54,6 +57,7 @@ class Hosts:
 
     def sync(self) -> None:
         """Brings the machine to what the account says, and saves the account. Callers hold the lock."""
+        self._balancers.sync()
         self._translation.sync()
         self.volumes.sync()
         shares.sync(self._lab)

@@ -57,6 +57,7 @@ def serve(lab: Lab) -> None:
     from werkzeug.serving import make_server
 
     import account
+    import balancers
     import dns
     import hooks
     import images
@@ -73,7 +74,9 @@ def serve(lab: Lab) -> None:
     engine.ensure_internet()
     pool = Pool(lab)
     snapshot = account.Snapshot(lab.dir / "cloud.state")
-    hosts = Hosts(lab, engine, snapshot, pool, Translation(lab), Volumes(lab))
+    translation = Translation(lab, balancers.forwards)
+    checks = balancers.Balancers(engine, translation.sync)
+    hosts = Hosts(lab, engine, snapshot, pool, translation, Volumes(lab), checks)
     consistency = Consistency()
     hooks.install(lab, hosts, pool, table, consistency)
 
@@ -101,6 +104,7 @@ def serve(lab: Lab) -> None:
     except OSError as error:
         fail(f"cannot listen on 127.0.0.1:{lab.port} and {lab.internet_gateway}:53: {error}")
     hosts.resume()
+    checks.watch()
 
     def stop(*_: Any) -> None:
         # Requests in flight hold the lock; with it in hand the account on disk is whole.

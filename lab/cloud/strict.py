@@ -10,6 +10,7 @@ from typing import Any, Callable
 
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.instance_types import INSTANCE_TYPES
+from moto.elbv2.exceptions import ELBClientError
 from moto.efs.exceptions import BadRequest, EFSError, FileSystemNotFound, SecurityGroupLimitExceeded
 
 import account
@@ -21,6 +22,9 @@ Get = Callable[..., Any]
 Check = Callable[[Any, Get], None]
 
 _USER_DATA_BYTES = 16384
+
+# Longest name of a load balancer.
+_BALANCER_NAME = 32
 
 # Security groups that a mount target takes.
 _TARGET_GROUPS = 5
@@ -100,6 +104,9 @@ class Checks:
             "detach_internet_gateway": self.detach_internet_gateway,
             "create_mount_target": self.create_mount_target,
             "delete_mount_target": self.delete_mount_target,
+            "create_load_balancer": self.create_load_balancer,
+            "create_target_group": self.create_target_group,
+            "register_targets": self.register_targets,
         }
 
     # Instances
@@ -272,6 +279,42 @@ class Checks:
         target = backend.mount_targets_by_id.get(get("MountTargetId"))
         if target is not None and shares.state(target) == "deleting":
             raise _conflict("IncorrectMountTargetState", "The mount target is being deleted.")
+
+
+    # Load balancers; `backend` is the region's ELB.
+
+    def create_load_balancer(self, backend: Any, get: Get) -> None:
+        name, mappings = get("Name") or "", get("SubnetMappings") or []
+        if get("Type") != "network" or not mappings or any("AllocationId" not in one for one in mappings):
+            raise ELBClientError("ValidationError", "The lab has network load balancers with Elastic IPs only.")
+        if len(name) > _BALANCER_NAME:
+            raise ELBClientError("ValidationError", f"The name '{name}' is longer than {_BALANCER_NAME} characters.")
+        if any(other.name == name for other in backend.load_balancers.values()):
+            raise ELBClientError("DuplicateLoadBalancerName", f"A load balancer '{name}' exists already.")
+        ec2 = backend.ec2_backend
+        subnets = [ec2.get_subnet(one["SubnetId"]) for one in mappings]
+        if len({subnet.availability_zone for subnet in subnets}) < len(subnets):
+            raise ELBClientError("InvalidConfigurationRequest", "Two subnets are in the same zone.")
+        for subnet in subnets:
+            if not any(gateway.vpc and gateway.vpc.id == subnet.vpc_id for gateway in ec2.internet_gateways.values()):
+                raise ELBClientError("InvalidSubnet", f"VPC {subnet.vpc_id} has no internet gateway")
+        for mapping in mappings:
+            held = [one for one in ec2.addresses if one.allocation_id == mapping["AllocationId"]]
+            if not held:
+                raise ELBClientError("AllocationIdNotFound", f"{mapping['AllocationId']} does not exist")
+            if held[0].association_id:
+                raise ELBClientError("ResourceInUse", f"Address {held[0].public_ip} is in use.")
+
+    def create_target_group(self, backend: Any, get: Get) -> None:
+        if (get("Protocol"), get("TargetType"), get("HealthCheckProtocol")) != ("TCP", "instance", "TCP"):
+            raise ELBClientError("ValidationError", "The lab has instances as targets, by TCP and checked by TCP, only.")
+
+    def register_targets(self, backend: Any, get: Get) -> None:
+        group = backend.target_groups.get(get("TargetGroupArn"))
+        for target in get("Targets") or []:
+            instance = backend.ec2_backend.get_instance_by_id(target["Id"])
+            if group is not None and (instance is None or instance.vpc_id != group.vpc_id):
+                raise ELBClientError("InvalidTarget", f"The target '{target['Id']}' is not in the group's VPC")
 
 
 def _conflict(code: str, message: str) -> EFSError:

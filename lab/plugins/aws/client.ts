@@ -10,6 +10,7 @@ import {
 } from "@aws-sdk/client-ec2";
 import { EFSClient } from "@aws-sdk/client-efs";
 import { IAMClient } from "@aws-sdk/client-iam";
+import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
 import { Route53Client } from "@aws-sdk/client-route-53";
 import type { Call, Props } from "../../../rancher/plugin/types";
 import { map, object, objects, pause, text } from "../standIn";
@@ -31,6 +32,7 @@ interface Clients {
   readonly ec2: EC2Client;
   readonly efs: EFSClient;
   readonly iam: IAMClient;
+  readonly elb: ElasticLoadBalancingV2Client;
   readonly route53: Route53Client;
 }
 
@@ -55,6 +57,10 @@ export class Aws {
 
   get iam(): IAMClient {
     return this.connected().iam;
+  }
+
+  get elb(): ElasticLoadBalancingV2Client {
+    return this.connected().elb;
   }
 
   get route53(): Route53Client {
@@ -121,6 +127,7 @@ export class Aws {
     this.clients?.ec2.destroy();
     this.clients?.efs.destroy();
     this.clients?.iam.destroy();
+    this.clients?.elb.destroy();
     this.clients?.route53.destroy();
   }
 
@@ -130,6 +137,7 @@ export class Aws {
       ec2: new EC2Client(this.options("ec2")),
       efs: new EFSClient(this.options("efs")),
       iam: new IAMClient(this.options("iam")),
+      elb: new ElasticLoadBalancingV2Client(this.options("elbv2")),
       route53: new Route53Client(this.options("route53")),
     };
     return this.clients;

@@ -8,6 +8,7 @@ import { backupResources } from "./backups";
 import { Aws, tagMap } from "./client";
 import { fileSystemResources } from "./fileSystems";
 import { instanceResources } from "./instance";
+import { loadBalancerResources } from "./loadBalancers";
 import { networkResources } from "./network";
 import { roleResources } from "./roles";
 import { route53Resources } from "./route53";
@@ -126,6 +127,7 @@ export const aws = standIn<Aws>("aws", version, {
     ...fileSystemResources,
     ...roleResources,
     ...backupResources,
+    ...loadBalancerResources,
     ...route53Resources,
   },
   functions: {
