@@ -21,6 +21,11 @@ import {
 } from "@aws-sdk/client-ec2";
 import { DescribeFileSystemsCommand, EFSClient } from "@aws-sdk/client-efs";
 import { IAMClient, ListRolesCommand } from "@aws-sdk/client-iam";
+import {
+  DescribeLoadBalancersCommand,
+  DescribeTargetGroupsCommand,
+  ElasticLoadBalancingV2Client,
+} from "@aws-sdk/client-elastic-load-balancing-v2";
 import { ListHostedZonesCommand, Route53Client } from "@aws-sdk/client-route-53";
 import { strict as assert } from "node:assert";
 import { readFileSync, readdirSync } from "node:fs";
@@ -98,6 +103,7 @@ function clients() {
     backup: new BackupClient(options),
     dns: new Route53Client(options),
     efs: new EFSClient(options),
+    elb: new ElasticLoadBalancingV2Client(options),
     iam: new IAMClient(options),
   };
 }
@@ -502,7 +508,7 @@ describe("the whole program on the lab", function () {
         (vpcs.Vpcs ?? []).filter((v) => v.IsDefault !== true),
         [],
       );
-      const { dns, efs, backup, iam } = clients();
+      const { dns, efs, backup, iam, elb } = clients();
       assert.deepEqual((await dns.send(new ListHostedZonesCommand({}))).HostedZones ?? [], []);
       const { FileSystems } = await efs.send(new DescribeFileSystemsCommand({}));
       assert.deepEqual(FileSystems, []);
@@ -516,6 +522,9 @@ describe("the whole program on the lab", function () {
         Roles.filter((role) => role.Path?.startsWith("/aws-service-role/") !== true),
         [],
       );
+      const { LoadBalancers } = await elb.send(new DescribeLoadBalancersCommand({}));
+      const { TargetGroups } = await elb.send(new DescribeTargetGroupsCommand({}));
+      assert.deepEqual([LoadBalancers ?? [], TargetGroups ?? []], [[], []]);
       await pulumi("config", "rm", "snapshotDays");
       const { label } = labEnv();
       const left = await docker("ps", "-a", "--filter", `label=${label}`, "--format", "{{.Names}}");
