@@ -48,7 +48,8 @@ export default tseslint.config(
   mayNotImport("config", "components", "rancher", "commands", "policy", "lab", "test", "bench"),
   mayNotImport("components", "commands", "policy", "lab", "test", "bench"),
   mayNotImport("rancher", "config", "components", "commands", "policy", "lab", "test", "bench"),
-  mayNotImport("commands", "components", "policy", "lab", "test", "bench"),
+  mayNotImport("commands", "components", "policy", "pipeline", "lab", "test", "bench"),
+  mayNotImport("pipeline", "components", "policy", "lab", "test", "bench"),
   mayNotImport("policy", "components", "rancher", "commands", "lab", "test", "bench"),
   {
     files: ["index.ts"],

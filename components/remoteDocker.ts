@@ -36,7 +36,12 @@ export class RemoteDocker extends pulumi.ComponentResource {
     );
     const provider = new docker.Provider(
       `${name}-provider`,
-      { host: endpoint.dockerHost, sshOpts: endpoint.options },
+      {
+        host: endpoint.dockerHost,
+        sshOpts: endpoint.options,
+        // The gate has looked already, and a preview must need no way to the host.
+        disableDockerDaemonCheck: true,
+      },
       { parent: this, dependsOn: [answers] },
     );
 

@@ -33,6 +33,7 @@ const unitFolders = [
   "test/policy",
   "test/docs",
   "test/ci",
+  "test/pipeline",
   "test/provider-unit",
   "test/conformance",
   "lab",
