@@ -1,0 +1,64 @@
+import { strict as assert } from "node:assert";
+import { execFile } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
+import { parse } from "yaml";
+import { labFolder, outputs, pulumi, root } from "./lab";
+
+/** Kept for whoever looks at the run: what a reviewer would read. */
+const comment = path.join(root, ".lab", "test-output", "preview-comment.md");
+
+/** Runs the script of preview.yml on the lab, with an `ssh` that only notes that it was called. */
+async function previewed(folder: string): Promise<{ code: number; output: string }> {
+  const ssh = path.join(folder, "ssh");
+  writeFileSync(ssh, `#!/bin/sh\necho "$*" >>${path.join(folder, "calls")}\nexit 255\n`);
+  chmodSync(ssh, 0o755);
+  const stack = (await pulumi("stack", "--show-name")).trim();
+  const words = ["--import", "tsx", "pipeline/preview.ts", "--stack", stack, "--output", comment];
+  const file = path.join(folder, "before.yaml");
+  const args = ["env", `PATH=${folder}:${process.env["PATH"] ?? ""}`, "lab/run"];
+  // lab/run puts its own folder first, so the fake is put before it once more.
+  const inner = ["env", "sh", "-c", `PATH=${folder}:$PATH exec "$@"`, "sh", process.execPath];
+  return new Promise((resolve) =>
+    execFile(
+      args[0] ?? "env",
+      [...args.slice(1), ...inner, ...words, "--against", file],
+      { cwd: root, env: { ...process.env, LAB_NAME: path.basename(labFolder) } },
+      (error, stdout, stderr) =>
+        resolve({ code: error === null ? 0 : Number(error.code), output: stdout + stderr }),
+    ),
+  );
+}
+
+describe("the preview of a pull request", () => {
+  it("GIVEN two replicas more THEN the comment names that one change, and no host was asked", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "pulls-"));
+    const stack = (await pulumi("stack", "--show-name")).trim();
+    const file = path.join(root, `Pulumi.${stack}.yaml`);
+    const before = readFileSync(file, "utf8");
+    const { config } = parse(before) as { config: Record<string, unknown> };
+    const scale = Number(config["rancher-cattle:wordpressScale"]);
+    mkdirSync(path.dirname(comment), { recursive: true });
+    writeFileSync(path.join(folder, "before.yaml"), before);
+    try {
+      await pulumi("config", "set", "wordpressScale", String(scale + 2));
+      const { code, output } = await previewed(folder);
+      assert.equal(code, 0, output);
+      const text = readFileSync(comment, "utf8");
+      const [verdict = ""] = text.split("\n");
+      assert.match(verdict, /: 1 to update, nothing replaced, \d+ unchanged$/);
+      assert.match(text, new RegExp(`wordpress-service\\n! +scale: ${scale} => ${scale + 2}\\n`));
+      assert.match(text, /\*\*Firewall\*\*: nothing opens, nothing closes/);
+      assert.match(text, /a month: \*\*no difference\*\*/);
+      const { siteAdminPassword, rancherSecretKey, rancherAdminPassword } = await outputs();
+      for (const secret of [siteAdminPassword, rancherSecretKey, rancherAdminPassword]) {
+        assert.ok(!text.includes(secret));
+      }
+      assert.throws(() => readFileSync(path.join(folder, "calls")), /ENOENT/, "ssh was called");
+    } finally {
+      writeFileSync(file, before);
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
