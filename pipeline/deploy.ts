@@ -6,7 +6,7 @@ import { preview, run, stackOptions } from "./programs";
 import { stackCost } from "./stackCost";
 
 const command: CommandDescription = {
-  name: "pipeline:deploy",
+  name: "pipeline-deploy",
   summary:
     "Brings a stack up to date, unless its preview fails or a policy forbids it. Needs SSH to the hosts.",
   usage: "--stack NAME [--policy-pack FOLDER]",

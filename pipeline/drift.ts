@@ -6,7 +6,7 @@ import { closeIssue, preview, upsertIssue } from "./programs";
 import { stackCost } from "./stackCost";
 
 const command: CommandDescription = {
-  name: "pipeline:drift",
+  name: "pipeline-drift",
   summary:
     "Compares a stack with what is really there, and keeps one issue open while they differ. Needs SSH to the hosts.",
   usage: "--stack NAME",

@@ -6,7 +6,7 @@ import { preview, upsertComment } from "./programs";
 import { stackCost } from "./stackCost";
 
 const command: CommandDescription = {
-  name: "pipeline:preview",
+  name: "pipeline-preview",
   summary:
     "Previews a stack and says what a reviewer should know of it. Needs no SSH to the hosts.",
   usage:
