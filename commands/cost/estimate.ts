@@ -48,12 +48,6 @@ export interface Estimate {
   readonly assumed: readonly string[];
 }
 
-/** Settings that a version of the program may not have yet. */
-interface LaterSettings {
-  readonly siteEntry?: unknown;
-  readonly snapshotDays?: unknown;
-}
-
 /** A sum of dollars, to the cent. */
 export function cents(usd: number): number {
   return Math.round(usd * 100) / 100;
@@ -79,8 +73,7 @@ function snapshotGiB(days: number, changedADay: number): number {
 /** Estimates a month of a stack with these settings. */
 export function estimate(settings: Settings, assumptions: Assumptions = ordinary): Estimate {
   const { agentCount: agents, serverInstanceType, agentInstanceType, region } = settings;
-  const { siteEntry, snapshotDays } = settings as Settings & LaterSettings;
-  const days = typeof snapshotDays === "number" ? snapshotDays : 0;
+  const { siteEntry, snapshotDays: days } = settings;
   const hosts = agents + 1;
   const { rootDiskGiB, dataDiskGiB } = sizes;
   const { filesGiB, changedADay } = assumptions;
@@ -107,7 +100,11 @@ export function estimate(settings: Settings, assumptions: Assumptions = ordinary
     item("files", "shared files", `${filesGiB} GiB, assumed`, filesGiB, prices.files),
     item("zone", "hosted zone", "1", 1, prices.zone),
     ...(days > 0
-      ? [item("snapshots", "snapshots", `${cents(kept)} GiB, assumed`, kept, prices.snapshot)]
+      ? [
+          item("snapshots", "snapshots", `${cents(kept)} GiB, assumed`, kept, prices.snapshot),
+          // AWS Backup has a price of its own for them, which is not in the table.
+          item("file-backups", "backups of the shared files", `${days} days`, 0, undefined),
+        ]
       : []),
     ...(siteEntry === "networkLoadBalancer"
       ? [

@@ -123,13 +123,14 @@ describe("cost", () => {
     assert.equal(usd(month("agentCount=20"), "agents"), 335.8);
   });
 
-  it("GIVEN settings of later versions THEN load balancer and snapshots are priced", () => {
+  it("GIVEN a load balancer or snapshots THEN load balancer and snapshots are priced", () => {
     const settings = pricedSettings(small);
     const entry = estimate({ ...settings, siteEntry: "networkLoadBalancer" } as never);
     assert.equal(usd(entry, "entry"), 16.43); // 730 × 0.0225
     assert.equal(usd(entry, "entry-addresses"), 7.3);
     const kept = estimate({ ...settings, snapshotDays: 7 } as never);
     assert.equal(usd(kept, "snapshots"), 1.3); // 20 GiB × (1 + 6 × 5 %) × 0.05
+    assert.deepEqual(kept.unpriced, ["backups of the shared files (7 days)"]);
     assert.match(kept.assumed.join(), /7 daily snapshots/);
     assert.equal(usd(estimate({ ...settings, snapshotDays: 0 } as never), "snapshots"), undefined);
   });
@@ -194,14 +195,16 @@ describe("cost", () => {
     it("WHEN it compares with a file THEN both totals are told, as text and as JSON", async () => {
       const file = path.join(folder, "before.yaml");
       writeFileSync(file, "config:\n  aws:region: us-east-1\n  agentCount: 1\n");
-      const told = await cost("--stack", "dev", "--against", file);
+      const told = await cost("--stack", "dev", "--set", "agentCount=2", "--against", file);
       assert.equal(told.code, 0, told.err);
       assert.match(told.out, /\$60\.62 → \$82\.34 a month: \+\$21\.72/);
       const json = await cost(
         "--stack",
         "dev",
         "--set",
-        "agentCount=3",
+        "agentCount=2",
+        "--against",
+        file,
         "--files-gib",
         "20",
         "--json",
