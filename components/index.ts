@@ -1,3 +1,4 @@
+export { accountGate } from "./accountGate";
 export { AgentHosts, type AgentHost, type AgentHostsArgs, type BalancerHost } from "./agentHosts";
 export { AttachedVolume, type AttachedVolumeArgs } from "./attachedVolume";
 export { DataVolume, type DataVolumeArgs } from "./dataVolume";

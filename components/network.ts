@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { subnetOf } from "../config/cidr";
-import { zoneCount } from "../config/siteEntry";
+import { zoneCount, zonesFor, zonesProblem } from "../config/zones";
 import { dnsLabel, tags, token } from "./names";
 
 /** Arguments of {@link Network}. */
@@ -21,17 +21,10 @@ export interface Place {
 /** Bits that a subnet's prefix is longer than the VPC's: room for sixteen subnets. */
 const subnetBits = 4;
 
-/** An ordinary zone such as eu-central-1a, not a local or wavelength zone, which lack instance types. */
-const ordinaryZone = /^[a-z]{2}(-[a-z]+)+-\d[a-z]$/;
-
 /** The zone number `index` of a region, by name. */
 function zoneName(names: readonly string[], index: number): string {
-  const found = names.filter((name) => ordinaryZone.test(name)).sort()[index];
-  if (found === undefined) {
-    throw new pulumi.RunError(
-      `the region has fewer than ${zoneCount} availability zones (${names.join(", ")}); choose another for aws:region`,
-    );
-  }
+  const found = zonesFor(names)[index];
+  if (found === undefined) throw new pulumi.RunError(zonesProblem(names));
   return found;
 }
 

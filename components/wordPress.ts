@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { SiteCertificate } from "../config/settings";
+import { healthPath } from "../config/siteHealth";
 import * as rancher from "../rancher";
 import type { AgentHosts } from "./agentHosts";
 import { token } from "./names";
@@ -35,8 +36,7 @@ export interface WordPressArgs {
 /** Port of Apache in the container. */
 const apachePort = 80;
 
-/** Answered by `php/site-config.php` in every container of the site. */
-const healthRequest = "GET /?rancher-cattle=health HTTP/1.0";
+const healthRequest = `GET ${healthPath} HTTP/1.0`;
 
 /**
  * WordPress as a service of Rancher, spread over the agent hosts, behind a load balancer on each of

@@ -86,6 +86,14 @@ export function isAbsent(instanceType: string, region: string): boolean {
   return absent[region]?.includes(instanceType.split(".")[0] ?? "") ?? false;
 }
 
+/** Families of the table with Xen's network card; all others need an image with the ENA driver. */
+const withoutEna = ["t2", "m4"];
+
+/** True when an instance type has no other network card than ENA (EC2 user guide, enhanced networking). */
+export function needsEna(instanceType: string): boolean {
+  return !withoutEna.includes(instanceType.split(".")[0] ?? "");
+}
+
 /** Least memory in GiB of an agent host: RancherOS needs 1, Rancher's infrastructure and a site the rest. */
 export const leastAgentMemoryGiB = 2;
 

@@ -695,17 +695,15 @@ function secretKeys(): ReadonlySet<string> {
 }
 
 /**
- * Reads and checks the stack's configuration, once. That this machine's ssh lacks the private key stops
- * `up`, which cannot do without, and is a warning in a preview, which may run where nobody has it. Warns too
- * when the site's certificate ends soon.
+ * Reads and checks the stack's configuration. That this machine's ssh lacks the private key stops `up`, which
+ * cannot do without; a preview may run where nobody has it.
  *
  * @throws pulumi.RunError with every problem, one line a key
  */
 export function readSettings(): Settings {
-  const now = new Date();
   const values = pulumi.runtime.allConfig();
   const outcome = parseSettings({
-    now,
+    now: new Date(),
     values,
     secretKeys: secretKeys(),
     environmentRegion: process.env["AWS_REGION"] ?? process.env["AWS_DEFAULT_REGION"],
@@ -723,12 +721,16 @@ export function readSettings(): Settings {
       `the configuration has problems\n${problems.map((p) => `  ${p}`).join("\n")}`,
     );
   }
-  const expires = outcome.siteCertificate?.expires;
+  return outcome;
+}
+
+/** Warns when this machine's ssh seems to lack the private key, and when the site's certificate ends soon. */
+export function warnAhead(settings: Settings): void {
+  const expires = settings.siteCertificate?.expires;
   for (const warning of [
-    withoutKey,
-    expires === undefined ? undefined : expiryWarning(expires, now),
+    sshProblem(settings.sshPublicKey),
+    expires === undefined ? undefined : expiryWarning(expires, new Date()),
   ]) {
     if (warning !== undefined) void pulumi.log.warn(warning);
   }
-  return outcome;
 }

@@ -34,6 +34,7 @@ from werkzeug.exceptions import HTTPException
 import account
 import backups
 import balancers
+import guards
 import images
 import shares
 import volumes
@@ -51,6 +52,7 @@ _request = threading.local()
 def install(lab: Lab, hosts: Hosts, pool: Pool, table: dict[str, str], consistency: Consistency) -> None:
     """Wraps moto. Must run before its server serves the first request."""
     backups.install()
+    guards.install(lab)
     _requests(Checks(lab, hosts.engine.has_vpc), consistency, hosts)
     _images(table)
     _instances(hosts)

@@ -1,12 +1,16 @@
 """The machine images: exactly the RancherOS ones that the program's table names, each in its region."""
 
 import json
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from files import run
 
-_OWNER = "605812595337"
+OWNER = "605812595337"
+
+# Public images are deprecated two years after they are made; these were made in February 2021.
+_DEPRECATED = datetime(2023, 2, 3, tzinfo=timezone.utc)
 
 # Prints the first exported table whose values are all image ids.
 _READ_TABLE = """
@@ -37,19 +41,27 @@ def load(backend: Any, table: dict[str, str], make: Any) -> None:
     image_id = table.get(backend.region_name)
     if image_id is None or image_id in backend.amis:
         return
-    backend.amis[image_id] = make(
+    image = backend.amis[image_id] = make(
         backend,
         image_id,
         name="rancheros-v1.5.8-hvm-1",
         description="RancherOS v1.5.8, played by a lab host",
-        owner_id=_OWNER,
+        owner_id=OWNER,
         public=True,
         virtualization_type="hvm",
         architecture="x86_64",
         hypervisor="xen",
-        image_location=f"{_OWNER}/rancheros-v1.5.8-hvm-1",
+        image_location=f"{OWNER}/rancheros-v1.5.8-hvm-1",
         root_device_type="ebs",
         root_device_name="/dev/sda1",
         boot_mode="legacy-bios",
         region_name=f"{backend.region_name}a",
     )
+    image.ena_support = True
+    image.deprecation_time = _DEPRECATED
+
+
+def is_hidden(image: Any, asked: list[str], with_deprecated: bool) -> bool:
+    """True for an image that a listing leaves out: AWS shows deprecated ones of others only to who asks for them."""
+    deprecated = getattr(image, "deprecation_time", None) is not None
+    return deprecated and image.owner_id == OWNER and image.id not in asked and not with_deprecated

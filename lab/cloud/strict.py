@@ -14,6 +14,7 @@ from moto.elbv2.exceptions import ELBClientError
 from moto.efs.exceptions import BadRequest, EFSError, FileSystemNotFound, SecurityGroupLimitExceeded
 
 import account
+import guards
 import shares
 import volumes
 from settings import Lab
@@ -124,6 +125,9 @@ class Checks:
                 f"The architecture '{','.join(architectures)}' of the specified instance type does not match the "
                 f"architecture '{image.architecture}' of the specified AMI.",
             )
+        if image is not None and guards.is_forbidden(backend, image):
+            raise EC2ClientError("InvalidAMIID.NotFound", f"The image id '[{image.id}]' does not exist")
+        guards.check_tokens(backend, get("MetadataOptions") or {})
         data = get("UserData")
         if data and len(base64.b64decode(str(data))) > _USER_DATA_BYTES:
             raise EC2ClientError("InvalidParameterValue", f"User data is limited to {_USER_DATA_BYTES} bytes")

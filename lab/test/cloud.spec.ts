@@ -925,11 +925,12 @@ function id(value: string | undefined): string {
           }),
         ),
       );
-      const images = await ec2.send(new DescribeImagesCommand({ Owners: ["605812595337"] }));
-      assert.deepEqual(
-        images.Images?.map((image) => image.ImageId),
-        [amis[env.region]],
-      );
+      const Owners = ["605812595337"];
+      const listed = async (IncludeDeprecated: boolean) =>
+        (await ec2.send(new DescribeImagesCommand({ Owners, IncludeDeprecated }))).Images?.map(
+          (image) => image.ImageId,
+        );
+      assert.deepEqual([await listed(true), await listed(false)], [[amis[env.region]], []]);
     });
   });
 });

@@ -12,6 +12,7 @@ import { EFSClient } from "@aws-sdk/client-efs";
 import { IAMClient } from "@aws-sdk/client-iam";
 import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
 import { Route53Client } from "@aws-sdk/client-route-53";
+import { ServiceQuotasClient } from "@aws-sdk/client-service-quotas";
 import type { Call, Props } from "../../../rancher/plugin/types";
 import { map, object, objects, pause, text } from "../standIn";
 
@@ -34,6 +35,7 @@ interface Clients {
   readonly iam: IAMClient;
   readonly elb: ElasticLoadBalancingV2Client;
   readonly route53: Route53Client;
+  readonly quotas: ServiceQuotasClient;
 }
 
 /** The clients, made when first used. */
@@ -65,6 +67,10 @@ export class Aws {
 
   get route53(): Route53Client {
     return this.connected().route53;
+  }
+
+  get quotas(): ServiceQuotasClient {
+    return this.connected().quotas;
   }
 
   /** The region everything is made in. */
@@ -129,6 +135,7 @@ export class Aws {
     this.clients?.iam.destroy();
     this.clients?.elb.destroy();
     this.clients?.route53.destroy();
+    this.clients?.quotas.destroy();
   }
 
   private connected(): Clients {
@@ -139,6 +146,7 @@ export class Aws {
       iam: new IAMClient(this.options("iam")),
       elb: new ElasticLoadBalancingV2Client(this.options("elbv2")),
       route53: new Route53Client(this.options("route53")),
+      quotas: new ServiceQuotasClient(this.options("servicequotas")),
     };
     return this.clients;
   }
