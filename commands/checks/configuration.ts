@@ -33,13 +33,18 @@ function ownAddresses(): readonly string[] {
     .map(({ address }) => address);
 }
 
-/** Ranges whose addresses nobody outside sees (RFC 1918, 6598, 3927). */
+/** Ranges whose addresses nobody outside sees (RFC 6890). */
 const hiddenRanges = [
   "10.0.0.0/8",
-  "172.16.0.0/12",
-  "192.168.0.0/16",
   "100.64.0.0/10",
   "169.254.0.0/16",
+  "172.16.0.0/12",
+  "192.0.0.0/24",
+  "192.0.2.0/24",
+  "192.168.0.0/16",
+  "198.18.0.0/15",
+  "198.51.100.0/24",
+  "203.0.113.0/24",
 ];
 
 function within(address: string, ranges: readonly string[]): boolean {

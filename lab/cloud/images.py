@@ -1,7 +1,6 @@
 """The machine images: exactly the RancherOS ones that the program's table names, each in its region."""
 
 import json
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,8 @@ from files import run
 
 OWNER = "605812595337"
 
-# Public images are deprecated two years after they are made; these were made in February 2021.
-_DEPRECATED = datetime(2023, 2, 3, tzinfo=timezone.utc)
+# Public images are deprecated two years after they are made; these were made in February 2021. The day is a guess.
+_DEPRECATED = "2023-02-28T00:00:00.000Z"
 
 # Prints the first exported table whose values are all image ids.
 _READ_TABLE = """

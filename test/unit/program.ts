@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import type { StackOutputs } from "../../commands/stack";
-import { type Recorded, type Recording, plain, record } from "./recorder";
+import start = require("../../start");
+import { type Calls, type Recorded, type Recording, plain, record } from "./recorder";
 
 /** A key pair's public half that nobody owns. */
 export const sshPublicKey =
@@ -52,6 +53,28 @@ export function recordProgram(
       { config: { ...leastConfig, ...config }, ...(stackName === undefined ? {} : { stackName }) },
     ),
   ) as Promise<Recording<StackOutputs>>;
+}
+
+/**
+ * Runs `start.ts` as Pulumi does, with these answers of AWS. The result is what it ended with: the
+ * message of its error, or else `undefined`.
+ */
+export function recordStart(
+  calls: Calls,
+  config: Readonly<Record<string, string>> = {},
+): Promise<Recording<string | undefined>> {
+  // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- index.ts acts when it is loaded
+  delete require.cache[require.resolve("../../index")];
+  return withKey(() =>
+    record(
+      () =>
+        start().then(
+          () => undefined,
+          (error: unknown) => (error as Error).message,
+        ),
+      { config: { ...leastConfig, ...config }, calls },
+    ),
+  );
 }
 
 /** An input that may be a secret, as text. */

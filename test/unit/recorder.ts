@@ -71,6 +71,9 @@ export function plain(value: unknown): unknown {
 
 type State = Record<string, unknown>;
 
+/** Answers to calls by token: one for all, or by what is asked. */
+export type Calls = Readonly<Record<string, State | ((inputs: State) => State)>>;
+
 /** Outputs that providers compute, by type. Only what this program reads. */
 const computed: Readonly<Record<string, (name: string) => State>> = {
   "aws:ec2/instance:Instance": (name) => ({
@@ -116,7 +119,7 @@ class Recorder implements pulumi.runtime.Mocks {
   readonly recorded: Recorded[] = [];
   readonly problems: string[] = [];
 
-  constructor(private readonly calls: Readonly<Record<string, State>>) {}
+  constructor(private readonly calls: Calls) {}
 
   newResource({
     type,
@@ -127,8 +130,9 @@ class Recorder implements pulumi.runtime.Mocks {
     return { id: `${name}-id`, state: { ...given, ...computed[type]?.(name) } };
   }
 
-  call({ token }: pulumi.runtime.MockCallArgs): State {
+  call({ token, inputs }: pulumi.runtime.MockCallArgs): State {
     const answer = this.calls[token];
+    if (typeof answer === "function") return answer(inputs as State);
     if (answer !== undefined) return answer;
     // The SDK swallows a throw in some places, so it is kept as well.
     this.problems.push(`the call ${token} is not mocked`);
@@ -177,7 +181,7 @@ class Recorder implements pulumi.runtime.Mocks {
 }
 
 /** Answers to the calls that the program makes. */
-export const ordinaryCalls: Readonly<Record<string, State>> = {
+export const ordinaryCalls = {
   "aws:index/getAvailabilityZones:getAvailabilityZones": {
     id: "eu-central-1",
     region: "eu-central-1",
@@ -185,7 +189,7 @@ export const ordinaryCalls: Readonly<Record<string, State>> = {
     zoneIds: [],
     groupNames: [],
   },
-};
+} as const satisfies Calls;
 
 /**
  * Runs a piece of a program under mocks and returns all that it registered. Fails on a repeated URN,
@@ -197,7 +201,7 @@ export async function record<T>(
     /** Stack configuration, keys of the project without their namespace. @default none */
     readonly config?: Readonly<Record<string, string>>;
     /** @default {@link ordinaryCalls} */
-    readonly calls?: Readonly<Record<string, State>>;
+    readonly calls?: Calls;
     /** @default {@link stack} */
     readonly stackName?: string;
   } = {},
