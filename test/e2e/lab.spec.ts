@@ -542,7 +542,8 @@ describe("the product", () => {
         .map((f) => path.join(f.parentPath, f.name)),
     );
     assert.ok(files.length > 10);
-    for (const file of [...files, path.join(root, "index.ts")]) {
+    const entries = ["start.ts", "index.ts"].map((name) => path.join(root, name));
+    for (const file of [...files, ...entries]) {
       assert.doesNotMatch(readFileSync(file, "utf8"), /\blab\b/i, file);
     }
   });

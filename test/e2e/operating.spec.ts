@@ -1,0 +1,78 @@
+import { strict as assert } from "node:assert";
+import { execFile } from "node:child_process";
+import * as path from "node:path";
+import type { Report } from "../../commands/checks/report";
+import { eventually, onMachine, outputs, pulumi, root } from "./lab";
+import { serverMachine } from "./site";
+
+/** Runs an npm script in the lab's environment and reads its `--json`, whatever it ends with. */
+function report(script: string): Promise<{ code: number; report: Report }> {
+  return new Promise((resolve, reject) => {
+    const args = ["npm", "run", "--silent", script, "--", "--json"];
+    execFile(path.join(root, "lab/run"), args, { cwd: root }, (error, stdout, stderr) => {
+      try {
+        const code = error === null ? 0 : Number(error.code);
+        resolve({ code, report: JSON.parse(stdout) as Report });
+      } catch {
+        reject(new Error(`${script} printed no JSON: ${stdout}\n${stderr}`));
+      }
+    });
+  });
+}
+
+/** Ids of the checks that ended so. */
+function ids({ checks }: Report, status: string): string[] {
+  return checks.filter((check) => check.status === status).map(({ id }) => id);
+}
+
+describe("operating a stack", () => {
+  it("GIVEN the lab's account, THEN preflight passes", async () => {
+    const { code, report: found } = await report("preflight");
+    assert.deepEqual([ids(found, "fail"), ids(found, "unknown"), code], [[], [], 0]);
+    assert.ok(found.tally.pass > 10);
+  });
+
+  it("GIVEN an image that is not there, THEN preflight and preview say so, and nothing is planned", async () => {
+    await pulumi("config", "set", "amiId", "ami-00000000000000000");
+    try {
+      const { code, report: found } = await report("preflight");
+      assert.deepEqual([ids(found, "fail"), code], [["aws.ami.launchable"], 4]);
+      await assert.rejects(pulumi("preview"), /cannot hold this stack[^]*ami-00000000000000000/);
+    } finally {
+      await pulumi("config", "rm", "amiId");
+    }
+  });
+
+  it("GIVEN settings that are wrong, THEN preflight names them and asks AWS nothing about them", async () => {
+    await pulumi("config", "set", "serverInstanceType", "a1.large");
+    try {
+      const { code, report: found } = await report("preflight");
+      assert.deepEqual([ids(found, "fail"), code], [["config.valid"], 4]);
+      assert.match(JSON.stringify(found), /arm64/);
+    } finally {
+      await pulumi("config", "rm", "serverInstanceType");
+    }
+  });
+
+  it("GIVEN a stack that is well, THEN check finds nothing wrong", async () => {
+    const { code, report: found } = await report("check");
+    assert.deepEqual([ids(found, "fail"), code], [[], 0]);
+    const secrets = await outputs();
+    assert.ok(!JSON.stringify(found).includes(secrets.rancherSecretKey));
+  });
+
+  it("GIVEN the site's database stopped, THEN check says what is wrong, and passes once it runs", async () => {
+    const { id } = await serverMachine();
+    await onMachine(id, "docker stop site-db");
+    try {
+      const { code, report: found } = await report("check");
+      assert.equal(code, 1);
+      assert.ok(ids(found, "fail").includes("stack.drift"), JSON.stringify(found.checks));
+    } finally {
+      await onMachine(id, "docker start site-db");
+    }
+    await eventually("check passes again", 120, async () =>
+      (await report("check")).code === 0 ? true : undefined,
+    );
+  });
+});
