@@ -41,7 +41,7 @@ export class Stack {
     const words = ["--cwd", projectFolder, "--non-interactive", ...args, ...stack];
     const { code, stdout, stderr } = await output(cli, words);
     if (code === 0) return stdout;
-    const complaint = stderr.replace(/^error: /m, "").trim();
+    const complaint = stderr.replace(/^error: /m, "").trim() || errorsIn(stdout);
     throw new Problem(complaint === "" ? `pulumi ${args[0] ?? ""} ended with ${code}` : complaint);
   }
 
@@ -80,6 +80,19 @@ export class Stack {
       string,
       { value: string; secret: boolean }
     >;
+  }
+}
+
+/** The errors of a document that `--json` printed before the command failed; empty without any. */
+function errorsIn(stdout: string): string {
+  try {
+    const { diagnostics = [] } = JSON.parse(stdout) as {
+      diagnostics?: readonly { readonly severity: string; readonly message: string }[];
+    };
+    const errors = diagnostics.filter(({ severity }) => severity === "error");
+    return errors.map(({ message }) => message.replace(/^error: /, "").trim()).join("\n");
+  } catch {
+    return "";
   }
 }
 

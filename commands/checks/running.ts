@@ -102,7 +102,7 @@ function rancherChecks({ outputs, rancher }: RunningChecksArgs): Group {
           stacks.find(({ id }) => id === stackId)?.name ?? "";
         const problems = services.flatMap((service) => {
           const { state, healthState, transitioningMessage } = service;
-          const isWell = healthState == null || well.includes(healthState);
+          const isWell = well.includes(healthState ?? "healthy");
           if (state === "active" && isWell) return [];
           const why = transitioningMessage ? `, ${transitioningMessage}` : "";
           return `${stackOf(service)}/${service.name ?? service.id}: ${[state, healthState].filter(Boolean).join(", ")}${why}`;

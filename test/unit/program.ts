@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import type { StackOutputs } from "../../commands/stack";
-import start = require("../../start");
+import start from "../../start";
 import { type Calls, type Recorded, type Recording, plain, record } from "./recorder";
 
 /** A key pair's public half that nobody owns. */
