@@ -5,6 +5,7 @@
 import { amis } from "./amis";
 import { findInstanceType, needsEna } from "./instanceTypes";
 import type { Settings } from "./settings";
+import { elasticIps } from "./siteEntry";
 import { zoneOf } from "./zones";
 
 /** Where to read how to make an image of one's own. */
@@ -40,7 +41,10 @@ export interface Demand {
   readonly vcpusToReplace: number;
 }
 
-type Wanted = Pick<Settings, "agentCount" | "serverInstanceType" | "agentInstanceType">;
+type Wanted = Pick<
+  Settings,
+  "agentCount" | "loadBalancerScale" | "siteEntry" | "serverInstanceType" | "agentInstanceType"
+>;
 
 function vcpusOf(instanceType: string): number {
   const size = findInstanceType(instanceType);
@@ -56,7 +60,7 @@ export function demandOf(settings: Wanted): Demand {
   return {
     machines: 1 + settings.agentCount,
     vcpus: server + settings.agentCount * agent,
-    addresses: 1 + settings.agentCount,
+    addresses: elasticIps(settings.siteEntry, settings.loadBalancerScale),
     vcpusToReplace: Math.max(server, agent),
   };
 }

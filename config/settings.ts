@@ -17,7 +17,7 @@ import {
   parseCertificates,
   privateKeyProblem,
 } from "./siteCertificate";
-import { type SiteEntry, siteEntries, zoneCount } from "./siteEntry";
+import { elasticIps, type SiteEntry, siteEntries } from "./siteEntry";
 import { sshProblem } from "./sshClient";
 import { sshKeyProblem } from "./sshPublicKey";
 
@@ -611,7 +611,8 @@ class Reader {
       );
     }
     const raise = "have AWS raise the quota and set addressQuota to it";
-    const byBalancer = 1 + zoneCount;
+    const byAddress = elasticIps("addresses", balancers);
+    const byBalancer = elasticIps("networkLoadBalancer", balancers);
     if (siteEntry === "networkLoadBalancer") {
       if (byBalancer <= addressQuota) return;
       this.reject(
@@ -619,7 +620,7 @@ class Reader {
         siteEntry,
         `and one server need ${byBalancer} Elastic IPs, and the quota is ${addressQuota}; ${raise}`,
       );
-    } else if (1 + balancers > addressQuota) {
+    } else if (byAddress > addressQuota) {
       const isScaled = this.text("loadBalancerScale") !== "";
       const instead =
         byBalancer <= addressQuota
@@ -628,7 +629,7 @@ class Reader {
       this.reject(
         isScaled ? "loadBalancerScale" : "agentCount",
         String(balancers),
-        `${isScaled ? "load balancers" : "agents"} and one server need ${1 + balancers} Elastic IPs, and the quota is ${addressQuota}; lower it${instead}, or ${raise}`,
+        `${isScaled ? "load balancers" : "agents"} and one server need ${byAddress} Elastic IPs, and the quota is ${addressQuota}; lower it${instead}, or ${raise}`,
       );
     }
   }

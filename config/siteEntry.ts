@@ -1,3 +1,5 @@
+import { zoneCount } from "./zones";
+
 /** The ways by which visitors reach the site. */
 export const siteEntries = ["addresses", "networkLoadBalancer"] as const;
 
@@ -7,5 +9,7 @@ export const siteEntries = ["addresses", "networkLoadBalancer"] as const;
  */
 export type SiteEntry = (typeof siteEntries)[number];
 
-/** How many zones get a subnet, and so does a network load balancer. */
-export const zoneCount = 2;
+/** Elastic IPs of a stack: the server's, and those that visitors come by. */
+export function elasticIps(entry: SiteEntry, balancers: number): number {
+  return 1 + (entry === "networkLoadBalancer" ? zoneCount : balancers);
+}
