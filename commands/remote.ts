@@ -56,7 +56,8 @@ export async function runScript(
   { input, output }: Streams,
 ): Promise<void> {
   const words = ["sh", "-c", readText("scripts", `${script.name}.sh`), script.name, ...script.args];
-  const remote = words.map(shellQuote).join(" ");
+  // 255 is ssh's own, by which whoever calls knows that nothing has begun.
+  const remote = `${words.map(shellQuote).join(" ")}; code=$?; [ $code -ne 255 ] || code=1; exit $code`;
   const child = spawn("sh", ["-c", `exec ${ssh} "$1"`, "sh", remote], {
     stdio: ["pipe", "pipe", "pipe"],
   });

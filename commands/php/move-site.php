@@ -58,7 +58,7 @@ foreach ($wpdb->get_col('SHOW TABLES') as $table) {
         $difference = array_diff_assoc($after, $before);
         if ($difference !== []) {
             if ($wpdb->update($table, $difference, array_intersect_key($row, array_flip($keys))) === false) {
-                fwrite(STDERR, "$table could not be changed\n");
+                file_put_contents('php://stderr', "$table could not be changed\n");
                 exit(1);
             }
             $changed++;
@@ -66,4 +66,4 @@ foreach ($wpdb->get_col('SHOW TABLES') as $table) {
     }
 }
 wp_cache_flush();
-fwrite(STDOUT, "$changed rows had the address $old and have $new now\n");
+echo "$changed rows had the address $old and have $new now\n";

@@ -127,6 +127,9 @@ describe("backup and restore", function () {
       const ran = await restore(folder, "--yes");
       assert.equal(ran.code, 0, ran.stderr);
       assert.match(ran.stderr, /Rancher's database stays: the backup is of another Rancher/);
+      const refused = await restore(folder, "--only", "rancher", "--yes");
+      assert.notEqual(refused.code, 0);
+      assert.match(refused.stderr, /another Rancher than that of .*only the site can be restored/);
       const after = await everything();
       assert.deepEqual(after.files, kept.files);
       assert.deepEqual(after.rancher, rancher);

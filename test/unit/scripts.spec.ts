@@ -16,7 +16,9 @@ import * as path from "node:path";
 import { readPhp, readScript } from "../../components/script";
 
 const folder = path.resolve(__dirname, "../../components/scripts");
-const scripts = readdirSync(folder).map((file) => path.basename(file, ".sh"));
+const scripts = readdirSync(folder)
+  .filter((file) => file.endsWith(".sh"))
+  .map((file) => path.basename(file, ".sh"));
 
 let bench: string;
 
