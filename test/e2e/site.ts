@@ -54,7 +54,8 @@ export async function serverMachine(): Promise<Machine> {
 export async function agentMachines(): Promise<Machine[]> {
   const all = await machines();
   return (await outputs()).agentHosts.map(({ address }) => {
-    const found = all.find((m) => m.publicAddress === address);
+    // A host that visitors do not come to has a private address only.
+    const found = all.find((m) => [m.publicAddress, m.privateAddress].includes(address));
     if (found === undefined) throw new Error(`no instance has the address ${address}`);
     return found;
   });
