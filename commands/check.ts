@@ -1,6 +1,7 @@
 /** `npm run check`: whether a stack that is up is well. */
 import { exitCodes } from "./checks/exitCodes";
-import { drift, newestBackup, onHost, rancherBehind, visitor } from "./checks/reach";
+import { defaultRoot, newestBackup } from "./backups";
+import { drift, onHost, rancherBehind, visitor } from "./checks/reach";
 import { run, styleOf } from "./checks/report";
 import { runningChecks } from "./checks/running";
 import { Problem, runCommand, stackOption } from "./cli";
@@ -13,6 +14,12 @@ function hours(given: string | undefined): number {
   if (given === undefined) return defaultBackupHours;
   if (/^\d{1,5}$/.test(given) && Number(given) > 0) return Number(given);
   throw new Problem(`--backup-hours: "${given}" is not a number of hours; give one, such as 36`);
+}
+
+/** When the newest backup of a stack was taken, of those in the project's folder. */
+function newestTime(stack: string): Date | undefined {
+  const newest = newestBackup(defaultRoot, stack);
+  return newest === undefined ? undefined : new Date(newest.manifest.takenAt);
 }
 
 void runCommand(
@@ -39,7 +46,7 @@ void runCommand(
         rancher,
         onHost,
         visit: visitor(outputs.siteUrl),
-        newestBackup: () => newestBackup(name),
+        newestBackup: () => Promise.resolve(newestTime(name)),
         backupHours,
         drift: () => drift(stack),
         now: new Date(),

@@ -28,7 +28,9 @@ function ids({ checks }: Report, status: string): string[] {
 describe("operating a stack", () => {
   it("GIVEN the lab's account, THEN preflight passes", async () => {
     const { code, report: found } = await report("preflight");
-    assert.deepEqual([ids(found, "fail"), ids(found, "unknown"), code], [[], [], 0]);
+    assert.deepEqual([ids(found, "fail"), code], [[], 0]);
+    // Whom the server sees behind a router only a stranger could tell.
+    assert.deepEqual(ids(found, "unknown"), ["config.admin-address"]);
     assert.ok(found.tally.pass > 10);
   });
 

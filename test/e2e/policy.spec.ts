@@ -56,6 +56,7 @@ describe("the policy pack on the lab", function () {
 
   it("WHEN a stack named prod-… is previewed for the first time THEN its data must be protected", async () => {
     const stack = "prod-policy";
+    const selected = (await pulumi("stack", "--show-name")).trim();
     await pulumi("stack", "init", stack, "--no-select");
     try {
       const preview = async (protectData: boolean) => {
@@ -72,6 +73,8 @@ describe("the policy pack on the lab", function () {
       assert.doesNotMatch(kept.stdout, /\[(mandatory|advisory)\]/);
     } finally {
       await pulumi("stack", "rm", stack, "--yes");
+      // The CLI forgets its selection with any stack that goes.
+      await pulumi("stack", "select", selected);
       rmSync(path.join(root, `Pulumi.${stack}.yaml`), { force: true });
     }
   });

@@ -1,12 +1,10 @@
 import { strict as assert } from "node:assert";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import * as path from "node:path";
 import { accountChecks } from "../../commands/checks/account";
 import type { AwsAnswers } from "../../commands/checks/awsAnswers";
 import { configurationChecks, settled } from "../../commands/checks/configuration";
 import { type Check, fail, type Group, pass, start, Unknown } from "../../commands/checks/engine";
-import { newestBackup } from "../../commands/checks/reach";
 import { type Report, run, styleOf } from "../../commands/checks/report";
 import { runningChecks, type RunningChecksArgs } from "../../commands/checks/running";
 import type { StackOutputs } from "../../commands/stack";
@@ -444,25 +442,6 @@ describe("checks of a stack that is up", () => {
       assert.match(found.text, text);
     });
   }
-
-  it("GIVEN backups, one of them unfinished, THEN the newest finished one counts", async () => {
-    const folder = mkdtempSync(path.join(tmpdir(), "backups-"));
-    try {
-      assert.equal(await newestBackup("dev", folder), undefined);
-      for (const [name, takenAt] of [
-        ["a", "2026-01-01T00:00:00Z"],
-        ["b", "2026-01-02T00:00:00Z"],
-        ["c", undefined],
-      ] as const) {
-        mkdirSync(path.join(folder, "dev", name), { recursive: true });
-        if (takenAt === undefined) continue;
-        writeFileSync(path.join(folder, "dev", name, "manifest.json"), JSON.stringify({ takenAt }));
-      }
-      assert.deepEqual(await newestBackup("dev", folder), new Date("2026-01-02T00:00:00Z"));
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  });
 });
 
 describe("the runbook", () => {
