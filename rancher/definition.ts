@@ -83,7 +83,7 @@ function parseUrl(text: string): URL | undefined {
 
 function checkSsh(ssh: Place): void {
   if (!ssh.isObject()) return;
-  onlyProperties(ssh, ["host", "port", "user", "hostKey", "hostKeyAlias"]);
+  onlyProperties(ssh, ["host", "port", "user", "hostKey", "hostKeyAlias", "proxyCommand"]);
   // A leading hyphen would be read as an option of ssh.
   pattern(ssh.at("host"), /^[A-Za-z0-9:][A-Za-z0-9.:-]*$/, "must be a host name or address");
   pattern(ssh.at("user"), /^[A-Za-z0-9_][A-Za-z0-9._-]*$/, "must be a user name");
@@ -97,6 +97,9 @@ function checkSsh(ssh: Place): void {
     /^\s*[a-z0-9@.-]+ [A-Za-z0-9+/=]+( .*)?\s*$/,
     "must be a public key, as in ssh-ed25519 AAAA…",
   );
+  const proxy = ssh.at("proxyCommand");
+  // A second line would be no part of the option.
+  if (proxy.present()) pattern(proxy, /^[^\r\n\0]*\S[^\r\n\0]*$/, "must be a command, on one line");
   ssh.at("port").whole({ min: 1, max: 65535 });
 }
 

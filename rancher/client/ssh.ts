@@ -16,6 +16,8 @@ export interface SshEndpoint {
   readonly hostKey: string;
   /** A name for this host that does not change with its address. */
   readonly hostKeyAlias: string;
+  /** Value of ssh's option `ProxyCommand`. @default straight */
+  readonly proxyCommand?: string;
 }
 
 /**
@@ -23,7 +25,7 @@ export interface SshEndpoint {
  * whatever the user's agent or ssh configuration offers; nothing depends on files of one machine.
  */
 export function sshArgs(endpoint: SshEndpoint, target: string): string[] {
-  const { host, port = 22, user, hostKey, hostKeyAlias } = endpoint;
+  const { host, port = 22, user, hostKey, hostKeyAlias, proxyCommand } = endpoint;
   const key = hostKey.trim().split(/\s+/).slice(0, 2).join(" ");
   const options = [
     "StrictHostKeyChecking=yes",
@@ -39,6 +41,7 @@ export function sshArgs(endpoint: SshEndpoint, target: string): string[] {
     // A shared connection would outlive the process that opened it.
     "ControlMaster=no",
     "ControlPath=none",
+    ...(proxyCommand === undefined ? [] : [`ProxyCommand=${proxyCommand}`]),
   ];
   return [
     ...options.flatMap((option) => ["-o", option]),

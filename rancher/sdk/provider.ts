@@ -14,6 +14,12 @@ export interface SshArgs {
   readonly hostKey: pulumi.Input<string>;
   /** A name for the host that stays when its address changes. */
   readonly hostKeyAlias: pulumi.Input<string>;
+  /**
+   * A command whose input and output lead to its SSH server, as ssh's option `ProxyCommand` has it.
+   *
+   * @default straight
+   */
+  readonly proxyCommand?: pulumi.Input<string>;
 }
 
 /** Arguments of {@link Provider}. */

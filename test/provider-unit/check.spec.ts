@@ -331,6 +331,11 @@ describe("check of the provider's configuration", () => {
     ["password in the URL", { url: "http://a:b@x" }, ["url"]],
     ["half a key", { url, accessKey: "a" }, ["secretKey"]],
     ["an option as host", { url, ssh: { ...ssh, host: "-oProxyCommand=x" } }, ["ssh.host"]],
+    ["a proxy command", { url, ssh: { ...ssh, proxyCommand: "nc %h %p" } }, []],
+    ["one that is not known yet", { url, ssh: { ...ssh, proxyCommand: UNKNOWN } }, []],
+    ["an empty one", { url, ssh: { ...ssh, proxyCommand: " " } }, ["ssh.proxyCommand"]],
+    ["one of two lines", { url, ssh: { ...ssh, proxyCommand: "a\nb" } }, ["ssh.proxyCommand"]],
+    ["one that is no text", { url, ssh: { ...ssh, proxyCommand: 7 } }, ["ssh.proxyCommand"]],
     ["no host key", { url, ssh: { ...ssh, hostKey: "AAAA" } }, ["ssh.hostKey"]],
     ["misspelt", { url, acessKey: "a" }, ["acessKey"]],
   ];

@@ -266,5 +266,16 @@ describe("client", () => {
     assert.ok(args.includes("KnownHostsCommand=/bin/echo server ssh-ed25519 AAAA="));
     assert.ok(args.includes("StrictHostKeyChecking=yes"));
     assert.deepEqual(args.slice(-4), ["-W", "127.0.0.1:8080", "--", "203.0.113.7"]);
+    assert.ok(!args.some((arg) => arg.startsWith("ProxyCommand")));
+  });
+
+  it("GIVEN a proxy command THEN ssh goes through it, and pins the key as before", () => {
+    const endpoint = { host: "h", user: "u", hostKey: "ssh-ed25519 AAAA=", hostKeyAlias: "server" };
+    const straight = sshArgs(endpoint, "127.0.0.1:8080");
+    const proxyCommand = "nc -x 'a b' %h %p";
+    const args = sshArgs({ ...endpoint, proxyCommand }, "127.0.0.1:8080");
+    const at = args.indexOf(`ProxyCommand=${proxyCommand}`);
+    assert.equal(args[at - 1], "-o");
+    assert.deepEqual(args.toSpliced(at - 1, 2), straight);
   });
 });
