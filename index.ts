@@ -3,6 +3,7 @@ import {
   AttachedVolume,
   DataVolume,
   HostAddress,
+  InstanceConnectEndpoint,
   MariaDb,
   Network,
   RancherOsHost,
@@ -47,7 +48,13 @@ const serverHost = new RancherOsHost("server", {
   bootCommands: [data.bootCommand],
   after,
 });
-const serverIp = new HostAddress("server-address", { host: serverHost, after });
+const sshWay = InstanceConnectEndpoint.where(settings.sshVia, "ssh-way", {
+  region: settings.region,
+  vpcId: network.vpcId,
+  subnetId: serverPlace.subnetId,
+  groupId: groups.serverGroupId,
+});
+const serverIp = new HostAddress("server-address", { host: serverHost, after, through: sshWay });
 const serverData = new AttachedVolume("server-data", { volume: data, address: serverIp });
 const engine = new RemoteDocker("server-docker", {
   address: serverIp,

@@ -161,7 +161,7 @@ export class AgentHosts extends pulumi.ComponentResource {
         publicIp: stable?.publicIp,
         instanceId: host.instanceId,
         name: hostName,
-        endpoint: host.endpoint(host.privateIp, args.via),
+        endpoint: host.endpoint(host.privateIp, { via: args.via }),
       };
     };
     const members = Array.from({ length: args.count }).reduce<ReturnType<typeof join>[]>(

@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { tags, token } from "./names";
+import type { InstanceConnectEndpoint } from "./instanceConnectEndpoint";
 import type { RancherOsHost } from "./rancherOsHost";
 import type { SshEndpoint } from "./sshEndpoint";
 
@@ -15,6 +16,8 @@ export interface HostAddressArgs {
    * @default nothing: it moves as soon as the new instance runs
    */
   readonly movesAfter?: readonly pulumi.Resource[];
+  /** What SSH goes through to the machine. @default straight to the address */
+  readonly through?: InstanceConnectEndpoint | undefined;
 }
 
 /** The Elastic IP of a host, which stays when its instance is replaced, and the host as SSH finds it there. */
@@ -44,7 +47,9 @@ export class HostAddress extends pulumi.ComponentResource {
 
     this.host = host;
     this.publicIp = address.publicIp;
-    this.endpoint = host.endpoint(address.publicIp);
+    this.endpoint = host.endpoint(address.publicIp, {
+      tunnel: args.through?.tunnel(host.instanceId),
+    });
     this.reachable = [host.instance, association];
     this.registerOutputs({ publicIp: this.publicIp });
   }

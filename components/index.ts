@@ -3,6 +3,10 @@ export { AgentHosts, type AgentHost, type AgentHostsArgs, type BalancerHost } fr
 export { AttachedVolume, type AttachedVolumeArgs } from "./attachedVolume";
 export { DataVolume, type DataVolumeArgs } from "./dataVolume";
 export { HostAddress, type HostAddressArgs } from "./hostAddress";
+export {
+  InstanceConnectEndpoint,
+  type InstanceConnectEndpointArgs,
+} from "./instanceConnectEndpoint";
 export { MariaDb, type MariaDbArgs } from "./mariaDb";
 export { Network, type NetworkArgs } from "./network";
 export { NetworkLoadBalancer, type NetworkLoadBalancerArgs } from "./networkLoadBalancer";

@@ -4,7 +4,7 @@ import * as tls from "@pulumi/tls";
 import { cloudConfig, type HostFile } from "./cloudConfig";
 import { dnsLabel, tags, token } from "./names";
 import { scriptFile } from "./script";
-import { SshEndpoint } from "./sshEndpoint";
+import { SshEndpoint, type SshEndpointArgs } from "./sshEndpoint";
 
 /** A file for a host whose content may come from another resource. */
 export type HostFileArgs = {
@@ -135,15 +135,12 @@ export class RancherOsHost extends pulumi.ComponentResource {
     this.registerOutputs({ instanceId: this.instanceId });
   }
 
-  /** The host as SSH finds it at one of its addresses, where it must through another host. */
-  endpoint(host: pulumi.Input<string>, via?: SshEndpoint): SshEndpoint {
+  /** The host as SSH finds it at one of its addresses, where it must through something else. */
+  endpoint(
+    host: pulumi.Input<string>,
+    way: Pick<SshEndpointArgs, "via" | "tunnel"> = {},
+  ): SshEndpoint {
     const { hostKey, hostKeyAlias } = this;
-    return new SshEndpoint({
-      host,
-      user,
-      hostKey,
-      hostKeyAlias,
-      ...(via === undefined ? {} : { via }),
-    });
+    return new SshEndpoint({ host, user, hostKey, hostKeyAlias, ...way });
   }
 }

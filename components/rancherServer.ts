@@ -159,6 +159,7 @@ export class RancherServer extends pulumi.ComponentResource {
             user: endpoint.user,
             hostKey: endpoint.hostKey,
             hostKeyAlias: endpoint.hostKeyAlias,
+            ...(endpoint.proxyCommand === undefined ? {} : { proxyCommand: endpoint.proxyCommand }),
           },
           ...keys,
         },

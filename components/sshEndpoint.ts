@@ -15,6 +15,17 @@ export interface SshEndpointArgs {
   readonly hostKeyAlias: string;
   /** A host to go through, which only passes on what is encrypted for this one. @default straight */
   readonly via?: SshEndpoint;
+  /**
+   * A command line, quoted for a shell, whose input and output lead to the host, with which `via` means nothing.
+   *
+   * @default straight
+   */
+  readonly tunnel?: pulumi.Input<string> | undefined;
+}
+
+/** A text as it stands in an option in which ssh replaces `%h` and the like (ssh_config, TOKENS). */
+function withoutTokens(text: string): string {
+  return text.replaceAll("%", "%%");
 }
 
 /**
@@ -28,7 +39,8 @@ export class SshEndpoint {
   readonly port: number;
   readonly hostKey: pulumi.Output<string>;
   readonly hostKeyAlias: string;
-  private readonly via: SshEndpoint | undefined;
+  /** Value of ssh's option `ProxyCommand`; undefined when connections go straight. */
+  readonly proxyCommand: pulumi.Output<string> | undefined;
 
   constructor(args: SshEndpointArgs) {
     this.host = pulumi.output(args.host);
@@ -36,13 +48,13 @@ export class SshEndpoint {
     this.port = args.port ?? 22;
     this.hostKey = pulumi.output(args.hostKey);
     this.hostKeyAlias = args.hostKeyAlias;
-    this.via = args.via;
+    this.proxyCommand =
+      args.tunnel === undefined ? args.via?.jump : pulumi.output(args.tunnel).apply(withoutTokens);
   }
 
   /** Options of `ssh`, one argument an element. */
   get options(): pulumi.Output<string[]> {
-    const jump = this.via?.command("-W", "%h:%p");
-    return pulumi.all([this.hostKey, jump]).apply(([hostKey, proxyCommand]) =>
+    return pulumi.all([this.hostKey, this.proxyCommand]).apply(([hostKey, proxyCommand]) =>
       [
         "BatchMode=yes",
         "StrictHostKeyChecking=yes",
@@ -67,10 +79,20 @@ export class SshEndpoint {
    * @param extra further options, before the destination
    */
   command(...extra: string[]): pulumi.Output<string> {
+    return this.line((words) => [...words, ...extra]);
+  }
+
+  /** The `ProxyCommand` of whatever host is reached through this one. */
+  private get jump(): pulumi.Output<string> {
+    return this.line((words) => [...words.map(withoutTokens), "-W", "%h:%p"]);
+  }
+
+  /** The command line, its words before the destination changed. */
+  private line(change: (words: readonly string[]) => readonly string[]): pulumi.Output<string> {
     return pulumi
       .all([this.host, this.options])
       .apply(([host, options]) =>
-        ["ssh", ...options, "-p", String(this.port), ...extra, `${this.user}@${host}`]
+        [...change(["ssh", ...options, "-p", String(this.port)]), `${this.user}@${host}`]
           .map(shellQuote)
           .join(" "),
       );

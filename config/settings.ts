@@ -20,6 +20,7 @@ import {
 import { elasticIps, type SiteEntry, siteEntries } from "./siteEntry";
 import { sshProblem } from "./sshClient";
 import { sshKeyProblem } from "./sshPublicKey";
+import { type SshVia, sshVias } from "./sshVia";
 
 /** A certificate for the site's domain name, with its key. */
 export interface SiteCertificate {
@@ -79,6 +80,8 @@ export interface Settings {
   readonly siteAdminEmail: string;
   /** Public half of the key that the administrator logs in with, one OpenSSH line. */
   readonly sshPublicKey: string;
+  /** How SSH reaches the server. */
+  readonly sshVia: SshVia;
   /** Image of every host: `amiId`, or the region's RancherOS. */
   readonly amiId: string;
   /** Whether nothing may delete the disk with the databases and the shared files. */
@@ -118,6 +121,7 @@ export const defaults = {
   serverInstanceType: "t3.medium",
   agentInstanceType: "t2.small",
   sshPublicKey: "",
+  sshVia: "direct",
   amiId: "",
   protectData: "false",
   snapshotDays: "0",
@@ -256,6 +260,15 @@ class Reader {
       this.reject("siteEntry", text, `is no way to the site; set ${siteEntries.join(" or ")}`);
     }
     return found ?? defaults.siteEntry;
+  }
+
+  sshVia(): SshVia {
+    const text = this.text("sshVia");
+    const found = sshVias.find((via) => via === text);
+    if (found === undefined) {
+      this.reject("sshVia", text, `is no way of SSH to the server; set ${sshVias.join(" or ")}`);
+    }
+    return found ?? defaults.sshVia;
   }
 
   yesOrNo(key: Key): boolean {
@@ -671,6 +684,7 @@ export function parseSettings(given: GivenConfig): Settings | readonly string[] 
     serverInstanceType: server.name,
     agentInstanceType: agent.name,
     sshPublicKey: reader.sshPublicKey(),
+    sshVia: reader.sshVia(),
     amiId: reader.amiId(region),
     protectData: reader.yesOrNo("protectData"),
     snapshotDays: reader.snapshotDays(),

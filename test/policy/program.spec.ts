@@ -40,6 +40,11 @@ describe("the policies and the program", () => {
     assert.deepEqual(await broken({ protectData: "true" }), {});
   });
 
+  it("GIVEN SSH through AWS THEN nothing is broken either", async () => {
+    const config = { protectData: "true", sshVia: "instance-connect-endpoint" };
+    assert.deepEqual(await broken(config), {});
+  });
+
   it("GIVEN data that is not protected THEN the disk and the shared files are told", async () => {
     const { "data-protected": told, ...rest } = await broken();
     assert.deepEqual([told?.length, rest], [2, {}]);

@@ -22,6 +22,7 @@ const type = {
   mountTarget: "aws:efs/mountTarget:MountTarget",
   subnet: "aws:ec2/subnet:Subnet",
   ingress: "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+  endpoint: "aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint",
   egress: "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
   record: "aws:route53/record:Record",
   gate: "command:local:Command",
@@ -417,6 +418,115 @@ describe("the program", () => {
       assert.ok(inner.includes("StrictHostKeyChecking=yes"));
       assert.ok(inner.includes("HostKeyAlias=rancher-cattle-test-server"));
       assert.ok(!words(sshCommands["server"] ?? "").some((word) => word.startsWith("Proxy")));
+    });
+
+    describe("and sshVia instance-connect-endpoint", () => {
+      const tunnel =
+        "ProxyCommand=aws ec2-instance-connect open-tunnel --region eu-central-1 --instance-id server-instance-id --instance-connect-endpoint-id ssh-way-id";
+      const words = (line: string) =>
+        spawnSync("sh", ["-c", `printf '%s\\n' ${line}`], { encoding: "utf8" })
+          .stdout.trim()
+          .split("\n");
+      let tunnelled: Awaited<ReturnType<typeof recordProgram>>;
+      before(async () => {
+        tunnelled = await recordProgram({ sshVia: "instance-connect-endpoint" });
+      });
+
+      it("THEN direct is what there is without it", async () => {
+        const direct = await recordProgram({ sshVia: "direct" });
+        assert.deepEqual(direct.resources, built.resources);
+        assert.doesNotMatch(JSON.stringify(built.resources), /open-tunnel|InstanceConnect/);
+      });
+
+      it("THEN docker, every gate and rancher go to the server's instance through it", () => {
+        const provider = tunnelled.get(type.dockerProvider, "server-docker-provider");
+        const options = JSON.parse(text(provider, "sshOpts")) as string[];
+        assert.deepEqual(options, [...sshOptions(), "-o", tunnel]);
+        const gates = tunnelled.ofType(type.gate);
+        assert.equal(gates.length, built.ofType(type.gate).length);
+        for (const gate of gates) {
+          const { WAIT_SSH: line } = gate.inputs["environment"] as Record<string, string>;
+          const address = `rancher@${tunnelled.result.serverAddress}`;
+          assert.deepEqual(words(line ?? ""), ["ssh", ...options, "-p", "22", address]);
+        }
+        for (const { name, inputs } of tunnelled.ofType(type.rancherProvider)) {
+          const before = built.get(type.rancherProvider, name).inputs["ssh"] as object;
+          assert.deepEqual(inputs["ssh"], {
+            ...before,
+            proxyCommand: tunnel.replace("ProxyCommand=", ""),
+          });
+        }
+      });
+
+      it("THEN so do people, and to the agents through the server as before", () => {
+        const { sshCommands, rancherUiTunnel, serverAddress } = tunnelled.result;
+        assert.ok(words(sshCommands["server"] ?? "").includes(tunnel));
+        assert.ok(words(rancherUiTunnel).includes(tunnel));
+        for (const name of ["agents-0", "agents-1"]) {
+          const outer = words(sshCommands[name] ?? "");
+          const proxies = outer.filter((word) => word.startsWith("ProxyCommand="));
+          assert.equal(proxies.length, 1);
+          const inner = words((proxies[0] ?? "").replace("ProxyCommand=", ""));
+          assert.deepEqual(inner.slice(-3), ["-W", "%h:%p", `rancher@${serverAddress}`]);
+          assert.ok(inner.includes("HostKeyAlias=rancher-cattle-test-server"));
+          assert.ok(inner.includes(tunnel));
+        }
+      });
+
+      it("THEN the endpoint stands beside the server, with these rules and nothing else", () => {
+        const { gone, added, changed } = compare(built, tunnelled);
+        assert.deepEqual(gone, []);
+        assert.deepEqual(names(added), [
+          "ssh-way",
+          "ssh-way",
+          "ssh-way-group",
+          "ssh-way-in",
+          "ssh-way-out",
+        ]);
+        // What lives on the machine and in Rancher stays; only the way there is another.
+        for (const urn of changed) {
+          assert.match(tunnelled.byUrn(urn).type, /^(command:local:Command|pulumi:providers:.*)$/);
+        }
+        const rule = { ipProtocol: "tcp", fromPort: 22, toPort: 22 };
+        const {
+          description: _,
+          tags: _tags,
+          ...into
+        } = tunnelled.get(type.ingress, "ssh-way-in").inputs;
+        assert.deepEqual(into, {
+          ...rule,
+          securityGroupId: "security-server-id",
+          referencedSecurityGroupId: "ssh-way-group-id",
+        });
+        const {
+          description: _d,
+          tags: _t,
+          ...out
+        } = tunnelled.get(type.egress, "ssh-way-out").inputs;
+        assert.deepEqual(out, {
+          ...rule,
+          securityGroupId: "ssh-way-group-id",
+          referencedSecurityGroupId: "security-server-id",
+        });
+        const endpoint = tunnelled.get(type.endpoint, "ssh-way");
+        const { tags: owned, ...inputs } = endpoint.inputs;
+        assert.deepEqual(inputs, {
+          subnetId: tunnelled.get(type.instance, "server-instance").inputs["subnetId"],
+          securityGroupIds: ["ssh-way-group-id"],
+          preserveClientIp: false,
+        });
+        assert.equal((owned as Record<string, string>)["component"], "InstanceConnectEndpoint");
+        // Nobody connects through it before it lets them.
+        for (const [kind, name] of [
+          [type.ingress, "ssh-way-in"],
+          [type.egress, "ssh-way-out"],
+        ] as const) {
+          assert.ok(endpoint.dependencies.includes(tunnelled.get(kind, name).urn), name);
+        }
+        for (const gate of tunnelled.ofType(type.gate)) {
+          assert.ok(gate.propertyDependencies["environment"]?.includes(endpoint.urn), gate.name);
+        }
+      });
     });
 
     it("THEN the system's ssh understands every option", function () {

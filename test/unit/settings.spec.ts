@@ -94,6 +94,12 @@ const mistakes: readonly (readonly [key: string, value: string, says: RegExp])[]
   ],
   ["siteEntry", "nlb", /"nlb" is no way to the site; set addresses or networkLoadBalancer/],
   ["siteEntry", "", /is no way to the site/],
+  [
+    "sshVia",
+    "bastion",
+    /"bastion" is no way of SSH to the server; set direct or instance-connect-endpoint/,
+  ],
+  ["sshVia", "", /is no way of SSH/],
   ["protectData", "always", /neither true nor false/],
   ["snapshotDays", "two weeks", /not a whole number of 0 or more/],
   ["snapshotDays", "-1", /not a whole number/],
@@ -188,6 +194,8 @@ const accepted: readonly (readonly [key: string, value: string])[] = [
   ["loadBalancerScale", "1"],
   ["loadBalancerScale", "2"],
   ["siteEntry", "networkLoadBalancer"],
+  ["sshVia", "direct"],
+  ["sshVia", "instance-connect-endpoint"],
   ["siteCidrs", "203.0.113.7/32, 198.51.100.0/24"],
   ["siteDomain", "blog.example.com"],
   ["siteDomain", "xn--bcher-kva.example"],
@@ -409,6 +417,7 @@ describe("settings", () => {
     assert.equal(read.agentCount, 2);
     assert.equal(read.wordpressScale, 2);
     assert.deepEqual([read.loadBalancerScale, read.siteEntry], [2, "addresses"]);
+    assert.equal(read.sshVia, "direct");
     assert.equal(read.vpcCidr, "10.0.0.0/16");
     assert.equal(read.amiId, "ami-0fc1a9332c246bc56");
     assert.equal(read.catalogUrl, undefined);
