@@ -32,7 +32,6 @@ const unitFolders = [
   "test/commands",
   "test/policy",
   "test/docs",
-  "test/ci",
   "test/pipeline",
   "test/provider-unit",
   "test/conformance",

@@ -32,6 +32,8 @@ const passingOptions = [
 ];
 
 const sitePassing: Readonly<Record<string, Passing>> = {
+  // Notes for the timed task that tells other sites of a new post, which takes them away.
+  wp_postmeta: { rows: "meta_key IN ('_pingme', '_encloseme')" },
   wp_options: {
     rows: passingOptions.map((pattern) => `option_name LIKE '${pattern}'`).join(" OR "),
   },
