@@ -26,7 +26,9 @@ _SERVICE = "backup.amazonaws.com"
 
 def install() -> None:
     """Completes moto. Must run before requests are wrapped and its server serves the first one."""
-    for path in (r"{0}/backup-vaults/(?P<name>[^/]+)/recovery-points/.*$", r"{0}/backup-jobs/?$"):
+    # moto's server takes what is variable in a path only as a named group.
+    points = r"{0}/backup-vaults/(?P<name>[^/]+)/recovery-points"
+    for path in (points + "/?$", points + r"/(?P<arn>[^/]+)$", r"{0}/backup-jobs/?$"):
         urls.url_paths[path] = BackupResponse.dispatch
     for action in (
         _create_backup_selection,
