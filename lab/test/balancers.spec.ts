@@ -26,7 +26,9 @@ describe("the cloud's network load balancers", function () {
   /** Answers to the laptop, at the internet's gateway. */
   const from = (...hosts: string[]) => hosts.map((host) => `192.0.2.1 ${host}`);
 
-  before(async () => {
+  before(async function () {
+    // Only root may make network namespaces; `make test` is run by root.
+    if (process.getuid?.() !== 0) this.skip();
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "balancers-"));
     const python = path.join(await ensurePython(), "bin", "python");
     const script = path.join(__dirname, "balancers.py");
