@@ -57,7 +57,12 @@ async function freePort(): Promise<number> {
 
 describe("seeing a stack that is up", () => {
   it("GIVEN a healthy stack WHEN its status is asked for THEN it is one screen and exit code 0", async () => {
-    const { code, stdout, stderr } = await run("status");
+    // Other tests may have stopped something a moment ago.
+    const { code, stdout, stderr } = await eventually("it is well", 60, async () => {
+      const ran = await run("status");
+      if (ran.code !== 0) throw new Error(`${ran.stdout}\n${ran.stderr}`);
+      return ran;
+    });
     assert.equal(code, 0, `${stdout}\n${stderr}`);
     assert.match(stdout, /: healthy, Rancher v1\.6\.30/);
     for (const { name, address } of (await outputs()).agentHosts) {
