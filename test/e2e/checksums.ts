@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from "node:util";
 import { agentMachines, serverMachine } from "./site";
-import { onMachine } from "./lab";
+import { eventually, onMachine } from "./lab";
 
 /**
  * Checksums of everything that must outlive machines, stacks and restores. Each function returns one
@@ -165,4 +166,14 @@ export async function everything(): Promise<
 > {
   const [site, rancher, files] = await Promise.all([siteRows(), rancherRows(), contentFiles()]);
   return { site, rancher, files };
+}
+
+/** All of it, once two looks in a row have seen the same: what earlier tests have set off is done by then. */
+export async function settled(): Promise<Awaited<ReturnType<typeof everything>>> {
+  let last = await everything();
+  return eventually("nothing changes any more", 120, async () => {
+    const before = last;
+    last = await everything();
+    return isDeepStrictEqual(last, before) ? last : undefined;
+  });
 }

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { everything } from "./checksums";
+import { everything, settled } from "./checksums";
 import { eventually, onMachine, outputs, pulumi, root as clone, tryInLab, up } from "./lab";
 import { page, rancherHosts, replicas, serverMachine, siteSql } from "./site";
 
@@ -57,9 +57,10 @@ describe("backup and restore", function () {
        CREATE TABLE wp_child (id INT PRIMARY KEY, parent INT, CONSTRAINT kept FOREIGN KEY (parent) REFERENCES wp_parent (id)) ENGINE=InnoDB;
        INSERT INTO wp_parent VALUES (1); INSERT INTO wp_child VALUES (1, 1);`,
     );
+    kept = await settled();
     const ran = await tryInLab("npm", "run", "--silent", "backup", "--", "--output", root);
     assert.equal(ran.code, 0, ran.stderr);
-    kept = await everything();
+    assert.deepEqual(await everything(), kept);
     const name = /^The backup: (.*)$/m.exec(ran.stdout)?.[1];
     assert.ok(name !== undefined, ran.stdout);
     folder = path.resolve(name);
