@@ -1,5 +1,5 @@
 /** `npm run preflight`: what would stop `pulumi up`, before it starts. */
-import { parseSettings } from "../config/settings";
+import { environmentRegion, namespace, parseSettings } from "../config/settings";
 import { accountChecks } from "./checks/account";
 import { awsAnswers } from "./checks/awsAnswers";
 import { configurationChecks, settled } from "./checks/configuration";
@@ -8,9 +8,6 @@ import { run, styleOf } from "./checks/report";
 import { exitCodes } from "./checks/exitCodes";
 import { runCommand, stackOption } from "./cli";
 import { Stack } from "./stack";
-
-/** The project's name in Pulumi.yaml, which its tags carry. */
-const project = "rancher-cattle";
 
 type Config = Awaited<ReturnType<Stack["config"]>>;
 
@@ -50,7 +47,6 @@ void runCommand(
   async ({ values }) => {
     const stack = new Stack(values["stack"] as string | undefined);
     const [name, config] = await Promise.all([stack.name(), stack.config()]);
-    const environmentRegion = process.env["AWS_REGION"] ?? process.env["AWS_DEFAULT_REGION"];
     const configuration = once(() =>
       Promise.resolve(
         parseSettings({
@@ -59,14 +55,14 @@ void runCommand(
             Object.entries(config).map(([key, { value }]) => [key, value]),
           ),
           secretKeys: new Set(Object.keys(config).filter((key) => config[key]?.secret === true)),
-          environmentRegion,
+          environmentRegion: environmentRegion(),
         }),
       ),
     );
-    const region = config["aws:region"]?.value ?? environmentRegion ?? "us-east-1";
+    const region = config["aws:region"]?.value ?? environmentRegion() ?? "us-east-1";
     const aws = once(async () =>
       Promise.resolve(
-        awsAnswers({ region, project, stack: name, credentials: credentialsOf(config) }),
+        awsAnswers({ region, project: namespace, stack: name, credentials: credentialsOf(config) }),
       ),
     );
     const groups = [

@@ -106,7 +106,7 @@ export interface GivenConfig {
   readonly now: Date;
 }
 
-/** Namespace of the project's own keys. */
+/** Namespace of the project's own keys: its name in Pulumi.yaml, which the tags of its resources carry too. */
 export const namespace = "rancher-cattle";
 
 /** Every key of the project's namespace with its default; an empty text means 'not set'. */
@@ -253,22 +253,12 @@ class Reader {
     return scale;
   }
 
-  siteEntry(): SiteEntry {
-    const text = this.text("siteEntry");
-    const found = siteEntries.find((entry) => entry === text);
-    if (found === undefined) {
-      this.reject("siteEntry", text, `is no way to the site; set ${siteEntries.join(" or ")}`);
-    }
-    return found ?? defaults.siteEntry;
-  }
-
-  sshVia(): SshVia {
-    const text = this.text("sshVia");
-    const found = sshVias.find((via) => via === text);
-    if (found === undefined) {
-      this.reject("sshVia", text, `is no way of SSH to the server; set ${sshVias.join(" or ")}`);
-    }
-    return found ?? defaults.sshVia;
+  /** One of a few words, of which the first is taken where it is none. */
+  choice<T extends string>(key: Key, words: readonly [T, ...T[]], isNone: string): T {
+    const text = this.text(key);
+    const found = words.find((word) => word === text);
+    if (found === undefined) this.reject(key, text, `${isNone}; set ${words.join(" or ")}`);
+    return found ?? words[0];
   }
 
   yesOrNo(key: Key): boolean {
@@ -680,11 +670,11 @@ export function parseSettings(given: GivenConfig): Settings | readonly string[] 
     agentCount: reader.whole("agentCount", 1),
     wordpressScale: reader.whole("wordpressScale", 0),
     loadBalancerScale: reader.loadBalancerScale(),
-    siteEntry: reader.siteEntry(),
+    siteEntry: reader.choice("siteEntry", siteEntries, "is no way to the site"),
     serverInstanceType: server.name,
     agentInstanceType: agent.name,
     sshPublicKey: reader.sshPublicKey(),
-    sshVia: reader.sshVia(),
+    sshVia: reader.choice("sshVia", sshVias, "is no way of SSH to the server"),
     amiId: reader.amiId(region),
     protectData: reader.yesOrNo("protectData"),
     snapshotDays: reader.snapshotDays(),
@@ -701,6 +691,11 @@ export function parseSettings(given: GivenConfig): Settings | readonly string[] 
   reader.quotas(settings, server.vcpus, agent.vcpus);
   reader.unknownKeys();
   return reader.problems.length > 0 ? reader.problems : settings;
+}
+
+/** The region that AWS's own tools take from the environment. */
+export function environmentRegion(): string | undefined {
+  return process.env["AWS_REGION"] ?? process.env["AWS_DEFAULT_REGION"];
 }
 
 /** Keys that the CLI says are secret. The SDK keeps its own reader of this variable to itself. */
@@ -721,7 +716,7 @@ export function readSettings(): Settings {
     now: new Date(),
     values,
     secretKeys: secretKeys(),
-    environmentRegion: process.env["AWS_REGION"] ?? process.env["AWS_DEFAULT_REGION"],
+    environmentRegion: environmentRegion(),
   });
   const found = "region" in outcome ? [] : outcome;
   // A preview that stops anyway need not look at the machine.

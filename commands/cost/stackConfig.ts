@@ -6,7 +6,13 @@ import * as path from "node:path";
 import { promisify } from "node:util";
 import * as yaml from "yaml";
 import { nearest } from "../../config/nearest";
-import { defaults, parseSettings, type Settings } from "../../config/settings";
+import {
+  defaults,
+  environmentRegion,
+  namespace,
+  parseSettings,
+  type Settings,
+} from "../../config/settings";
 import { Problem } from "../cli";
 import { projectFolder } from "../stack";
 
@@ -15,12 +21,9 @@ const run = promisify(execFile);
 /** Values by full key, as the CLI hands them to the program. */
 export type ConfigValues = Readonly<Record<string, string>>;
 
-/** The project's namespace. */
-const namespace = "rancher-cattle";
-
 /**
- * Keys that a stack's price depends on, as far as this version of the program has them. Others are left
- * out, so that a price needs no passphrase and can be had before a stack is fully configured.
+ * Keys that a stack's price depends on. Others are left out, so that a price needs no passphrase and can be
+ * had before a stack is fully configured.
  */
 const pricedKeys = [
   "agentCount",
@@ -29,7 +32,7 @@ const pricedKeys = [
   "agentInstanceType",
   "siteEntry",
   "snapshotDays",
-].filter((key) => Object.hasOwn(defaults, key));
+] as const satisfies readonly (keyof typeof defaults)[];
 
 /** What settings demand and no price depends on. */
 const standIns: ConfigValues = {
@@ -138,7 +141,7 @@ export function pricedSettings(values: ConfigValues): Settings {
       ...Object.fromEntries(Object.entries(values).filter(([key]) => kept.includes(key))),
     },
     secretKeys: new Set(),
-    environmentRegion: process.env["AWS_REGION"] ?? process.env["AWS_DEFAULT_REGION"],
+    environmentRegion: environmentRegion(),
   });
   if ("region" in outcome) return outcome;
   throw new Problem(`the configuration has problems\n${outcome.map((p) => `  ${p}`).join("\n")}`);
