@@ -87,13 +87,10 @@ const content = new SharedContent("content", {
   clientGroupId: groups.agentGroupId,
   isProtected: settings.protectData,
 });
-if (settings.snapshotDays > 0) {
-  new Snapshots("snapshots", {
-    resources: [data.arn, content.arn],
-    days: settings.snapshotDays,
-    isProtected: settings.protectData,
-  });
-}
+Snapshots.keptFor(settings.snapshotDays, "snapshots", {
+  resources: [data.arn, content.arn],
+  isProtected: settings.protectData,
+});
 const agents = new AgentHosts("agents", {
   count: settings.agentCount,
   balancers: settings.loadBalancerScale,

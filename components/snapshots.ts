@@ -100,4 +100,13 @@ export class Snapshots extends pulumi.ComponentResource {
     this.vaultName = vault.name;
     this.registerOutputs({ vaultName: this.vaultName });
   }
+
+  /** Snapshots that are kept for so many days; 0 means that there are none. */
+  static keptFor(
+    days: number,
+    name: string,
+    args: Omit<SnapshotsArgs, "days">,
+  ): Snapshots | undefined {
+    return days > 0 ? new Snapshots(name, { ...args, days }) : undefined;
+  }
 }
