@@ -59,7 +59,7 @@ export function digest(text: string): string {
 }
 
 /** Size and SHA-256 of a file. */
-export async function measure(file: string): Promise<{ bytes: number; sha256: string }> {
+async function measure(file: string): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash("sha256");
   await pipeline(fs.createReadStream(file), hash);
   return { bytes: fs.statSync(file).size, sha256: hash.digest("hex") };

@@ -1,10 +1,11 @@
 /** `npm run check`: whether a stack that is up is well. */
 import { exitCodes } from "./checks/exitCodes";
 import { defaultRoot, newestBackup } from "./backups";
-import { drift, onHost, rancherBehind, visitor } from "./checks/reach";
+import { drift, rancherBehind, visitor } from "./checks/reach";
 import { run, styleOf } from "./checks/report";
 import { runningChecks } from "./checks/running";
 import { Problem, runCommand, stackOption } from "./cli";
+import { remoteLines } from "./hostCommand";
 import { Stack } from "./stack";
 
 /** A night's backup that failed is noticed; one that is running is not. */
@@ -44,7 +45,7 @@ void runCommand(
       const groups = runningChecks({
         outputs,
         rancher,
-        onHost,
+        onHost: (host, command, signal) => remoteLines(outputs, host, command, signal),
         visit: visitor(outputs.siteUrl),
         newestBackup: () => Promise.resolve(newestTime(name)),
         backupHours,

@@ -48,7 +48,9 @@ export function remote(
     const complaints: string[] = [];
     createInterface({ input: child.stdout }).on("line", onLine);
     createInterface({ input: child.stderr }).on("line", (line) => complaints.push(line));
-    child.once("error", reject);
+    child.once("error", (error) => {
+      reject(signal?.aborted === true ? new Error("no answer in time") : error);
+    });
     child.once("close", (code) => {
       if (code === 0) {
         resolve();

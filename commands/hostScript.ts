@@ -6,6 +6,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { shellQuote } from "../config/shell";
 import { Problem } from "./cli";
+import { shellWords } from "./hosts";
 
 /** The text of a file of `scripts/` or `php/`. */
 export function readText(...parts: string[]): string {
@@ -58,9 +59,8 @@ export async function runScript(
   const words = ["sh", "-c", readText("scripts", `${script.name}.sh`), script.name, ...script.args];
   // 255 is ssh's own, by which whoever calls knows that nothing has begun.
   const remote = `${words.map(shellQuote).join(" ")}; code=$?; [ $code -ne 255 ] || code=1; exit $code`;
-  const child = spawn("sh", ["-c", `exec ${ssh} "$1"`, "sh", remote], {
-    stdio: ["pipe", "pipe", "pipe"],
-  });
+  const [program = "ssh", ...args] = shellWords(ssh);
+  const child = spawn(program, [...args, remote], { stdio: ["pipe", "pipe", "pipe"] });
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
   const ended = new Promise<number>((resolve, reject) => {

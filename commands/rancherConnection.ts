@@ -8,6 +8,9 @@ import type { StackOutputs } from "./stack";
 /** Where Rancher answers, as seen from the server. */
 const rancherUrl = `http://127.0.0.1:${ports.rancher.number}`;
 
+/** Health that a service may be in; one without a health check has none of its own. */
+export const wellHealth: readonly string[] = ["healthy", "started-once"];
+
 /**
  * A client of the stack's Rancher server, with the administrator's key. It connects with the first
  * request, and goes the way that the output `sshCommands` says, whatever that is. Close it when done.

@@ -16,7 +16,7 @@ import {
 } from "./backups";
 import { Problem, runCommand, stackOption } from "./cli";
 import { formatBytes, Meter, step } from "./progress";
-import { askScript, readText } from "./remote";
+import { askScript, readText } from "./hostScript";
 import { contentScript, findSite, onAgent, type Site } from "./siteHosts";
 import { Stack } from "./stack";
 import { takeBackup } from "./takeBackup";

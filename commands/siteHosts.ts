@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { images } from "../config/images";
 import { sharedContent } from "../config/storage";
 import { Problem } from "./cli";
-import { type Script, ScriptFailed } from "./remote";
+import { type Script, ScriptFailed } from "./hostScript";
 import type { Stack, StackOutputs } from "./stack";
 
 /** Where the shared directory is on every agent host. */

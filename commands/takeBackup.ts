@@ -1,4 +1,5 @@
 /** Taking a backup: both databases and the site's files, streamed from the hosts into one folder. */
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Readable } from "node:stream";
@@ -8,7 +9,6 @@ import {
   backupFolder,
   digest,
   type Manifest,
-  measure,
   type Part,
   type PartName,
   partNames,
@@ -16,17 +16,36 @@ import {
   writeManifest,
 } from "./backups";
 import { formatBytes, Meter, step } from "./progress";
-import { runScript } from "./remote";
+import { runScript } from "./hostScript";
 import { contentScript, onAgent, type Site } from "./siteHosts";
+
+/** Counts and sums up what flows through it, so that nothing is read twice. */
+class DigestMeter extends Meter {
+  private readonly hash = createHash("sha256");
+
+  override _transform(
+    chunk: Buffer,
+    encoding: BufferEncoding,
+    done: (error: null, data: Buffer) => void,
+  ) {
+    this.hash.update(chunk);
+    super._transform(chunk, encoding, done);
+  }
+
+  /** Of all that has flowed, hexadecimal; to be asked once. */
+  sha256(): string {
+    return this.hash.digest("hex");
+  }
+}
 
 /** Takes one part. @throws Problem */
 async function take(site: Site, name: PartName, folder: string): Promise<Part> {
   const { file, what } = parts[name];
   const place = path.join(folder, file);
-  let meter = new Meter();
+  let meter = new DigestMeter();
   const output = async (stdout: Readable) => {
     // Afresh for each host that is tried.
-    meter = new Meter();
+    meter = new DigestMeter();
     await pipeline(stdout, meter, fs.createWriteStream(place, { mode: 0o600 }));
   };
   const failure = `saving ${what} failed`;
@@ -41,7 +60,7 @@ async function take(site: Site, name: PartName, folder: string): Promise<Part> {
       ),
   };
   await step(`saving ${what}`, takers[name], () => formatBytes(meter.bytes));
-  return { file, ...(await measure(place)) };
+  return { file, bytes: meter.bytes, sha256: meter.sha256() };
 }
 
 /** How the name of a folder begins that is no backup yet; what follows is the process that makes it. */

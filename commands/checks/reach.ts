@@ -1,28 +1,12 @@
 /** How the checks of a stack that is up reach its machines, its Rancher and its site. */
-import { execFile } from "node:child_process";
 import * as http from "node:http";
 import * as https from "node:https";
 import { ports } from "../../config/ports";
 import type { Host, Service, Stack as RancherStack } from "../../rancher/client/types";
-import { shellWords } from "../hosts";
 import { rancherClient } from "../rancherConnection";
 import type { Stack, StackOutputs } from "../stack";
 import { once } from "./engine";
 import type { RancherAnswers } from "./running";
-
-/** Runs a command on a host. @throws Error with what ssh or the command complained of */
-export function onHost(sshCommand: string, command: string, signal: AbortSignal): Promise<string> {
-  const [ssh = "ssh", ...words] = shellWords(sshCommand);
-  return new Promise((resolve, reject) => {
-    execFile(ssh, [...words, command], { signal }, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout.trim());
-      else
-        reject(
-          signal.aborted ? new Error("no answer in time") : new Error(stderr || error.message),
-        );
-    });
-  });
-}
 
 /** Rancher behind the server's SSH, asked with the administrator's key. Close it when done. */
 export function rancherBehind(outputs: StackOutputs): RancherAnswers & { close(): void } {

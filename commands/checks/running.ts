@@ -2,6 +2,8 @@
 import type { Host, Service, Stack as RancherStack } from "../../rancher/client/types";
 import { isLeaving } from "../../rancher/client/types";
 import { healthPath } from "../../config/siteHealth";
+import { hostNames } from "../hosts";
+import { wellHealth } from "../rancherConnection";
 import type { StackOutputs } from "../stack";
 import { type Check, fail, type Group, pass, unknown } from "./engine";
 
@@ -16,8 +18,8 @@ export interface RancherAnswers {
 export interface RunningChecksArgs {
   readonly outputs: StackOutputs;
   readonly rancher: RancherAnswers;
-  /** Runs a command on a host by its line of `sshCommands`; rejects with what was said when it fails. */
-  readonly onHost: (sshCommand: string, command: string, signal: AbortSignal) => Promise<string>;
+  /** Runs a command on a host by its name; rejects with what was said when it fails. */
+  readonly onHost: (host: string, command: string, signal: AbortSignal) => Promise<unknown>;
   /** The status of a request to the site through one address; follows nothing. */
   readonly visit: (address: string, path: string, signal: AbortSignal) => Promise<number>;
   /** When the newest backup was taken; undefined when there is none. */
@@ -51,10 +53,10 @@ function machineChecks({ outputs, onHost }: RunningChecksArgs): Group {
         id: "machines.reachable",
         title: "every machine answers SSH and runs Docker",
         run: async (signal) => {
-          const hosts = Object.entries(outputs.sshCommands);
+          const hosts = hostNames(outputs);
           const asked = "docker version --format '{{.Server.Version}}'";
-          const problems = await problemsOf(hosts, async ([name, command]) =>
-            onHost(command, asked, signal).then(
+          const problems = await problemsOf(hosts, async (name) =>
+            onHost(name, asked, signal).then(
               () => undefined,
               (error: unknown) => `${name}: ${lastLine(error)}`,
             ),
@@ -69,9 +71,6 @@ function machineChecks({ outputs, onHost }: RunningChecksArgs): Group {
     ],
   };
 }
-
-/** Health that a service may be in; one without a health check has none of its own. */
-const well = ["healthy", "started-once"];
 
 function rancherChecks({ outputs, rancher }: RunningChecksArgs): Group {
   const checks: Check[] = [
@@ -102,7 +101,7 @@ function rancherChecks({ outputs, rancher }: RunningChecksArgs): Group {
           stacks.find(({ id }) => id === stackId)?.name ?? "";
         const problems = services.flatMap((service) => {
           const { state, healthState, transitioningMessage } = service;
-          const isWell = well.includes(healthState ?? "healthy");
+          const isWell = wellHealth.includes(healthState ?? "healthy");
           if (state === "active" && isWell) return [];
           const why = transitioningMessage ? `, ${transitioningMessage}` : "";
           return `${stackOf(service)}/${service.name ?? service.id}: ${[state, healthState].filter(Boolean).join(", ")}${why}`;

@@ -5,6 +5,7 @@ import { type ApiResource, isLeaving } from "../../rancher/client/types";
 import type { Host, Instance, Service, Setting, Stack } from "../../rancher/client/types";
 import { defaultRoot, newestBackup } from "../backups";
 import { Problem } from "../cli";
+import { wellHealth } from "../rancherConnection";
 import { textAt } from "../state";
 import type { BackupStatus, ServiceStatus, UrlStatus } from "./status";
 
@@ -50,7 +51,7 @@ export function serviceStatus(
     // Rancher's own are judged by their health alone: not all of their containers are listed.
     isWell:
       state === "active" &&
-      ["healthy", "started-once"].includes(health) &&
+      wellHealth.includes(health) &&
       (service.system === true || running >= wanted),
   };
 }

@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import { newestBackup, readManifest, verify } from "../../commands/backups";
 import { Problem } from "../../commands/cli";
 import { formatBytes } from "../../commands/progress";
-import { askScript, ScriptFailed } from "../../commands/remote";
+import { askScript, ScriptFailed } from "../../commands/hostScript";
 import type { Site } from "../../commands/siteHosts";
 import { takeBackup } from "../../commands/takeBackup";
 import { serverContainers } from "../../config/storage";

@@ -364,8 +364,8 @@ describe("checks of a stack that is up", () => {
     [
       "a machine that is dead",
       {
-        onHost: (line: string) =>
-          line === "ssh server" ? Promise.resolve("") : Promise.reject(new Error("x\nno route")),
+        onHost: (host: string) =>
+          host === "server" ? Promise.resolve("") : Promise.reject(new Error("x\nno route")),
       },
       "machines.reachable",
       "fail",
