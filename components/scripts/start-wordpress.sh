@@ -1,7 +1,7 @@
 # Starts WordPress in a container whose wp-content is shared with other containers. The image's own
 # entrypoint fills /var/www/html by itself, but two that do so at once in one directory disturb each
-# other, and one that was killed half-way is not taken up again. So WordPress is put in place here, and
-# the entrypoint, which leaves alone what it finds, writes the configuration and starts Apache.
+# other, and one that was killed half-way is not taken up again. So WordPress is put in place here, with
+# its configuration, and the entrypoint, which leaves alone what it finds, starts Apache.
 set -eu
 
 source=/usr/src/wordpress
@@ -44,6 +44,13 @@ for item in * */*; do
   fi
 done
 exec 9>&-
+
+# Without a configuration WordPress would let any visitor set it up, and a health check takes its redirect
+# there for an answer: Apache must never run without one. This one reads the container's environment.
+if [ ! -s "$site/wp-config.php" ]; then
+  cp -a "$source/wp-config-docker.php" "$site/wp-config.php.new"
+  mv "$site/wp-config.php.new" "$site/wp-config.php"
+fi
 
 # index.php is the last: it tells the entrypoint, and the next start, that the rest is there.
 if [ ! -e "$site/index.php" ]; then

@@ -323,6 +323,7 @@ describe("scripts", () => {
       for (const name of [
         "source/index.php",
         "source/.htaccess",
+        "source/wp-config-docker.php",
         "source/wp-includes/version.php",
         "source/wp-content/index.php",
         "source/wp-content/plugins/index.php",
@@ -337,10 +338,35 @@ describe("scripts", () => {
     it("GIVEN an empty shared directory THEN all is put in place before the entrypoint runs", () => {
       const { code, err } = start();
       assert.equal(code, 0, err);
-      assert.deepEqual(shown("site"), [".htaccess", "index.php", "wp-content", "wp-includes"]);
+      assert.deepEqual(shown("site"), [
+        ".htaccess",
+        "index.php",
+        "wp-config-docker.php",
+        "wp-config.php",
+        "wp-content",
+        "wp-includes",
+      ]);
       assert.deepEqual(shown("site/wp-content"), ["index.php", "plugins", "themes"]);
       assert.deepEqual(shown("site/wp-content/plugins"), ["akismet", "index.php"]);
       assert.equal(journal(), "entrypoint apache2-foreground\n");
+    });
+
+    it("GIVEN an entrypoint that writes no configuration THEN Apache has one all the same, from the first start on", () => {
+      const saw = 'cat wp-config.php >>"$BENCH/journal"; echo >>"$BENCH/journal"';
+      fake("docker-entrypoint.sh", saw);
+      assert.equal(run(inContainer("site")).code, 0);
+      // As a container was left that had none.
+      rmSync(file("site/wp-config.php"));
+      assert.equal(run(inContainer("site")).code, 0);
+      assert.equal(journal(), "source/wp-config-docker.php\nsource/wp-config-docker.php\n");
+    });
+
+    it("GIVEN an image without one THEN nothing starts", () => {
+      rmSync(file("source/wp-config-docker.php"));
+      const { code, err } = start();
+      assert.notEqual(code, 0);
+      assert.match(err, /wp-config-docker\.php/);
+      assert.equal(journal(), "");
     });
 
     it("GIVEN no marker THEN nothing is written and nothing starts", () => {

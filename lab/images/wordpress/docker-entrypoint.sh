@@ -21,7 +21,8 @@ case "${1-}" in
       echo "wordpress: copied to $PWD" >&2
     fi
 
-    if [ ! -s wp-config.php ] && compgen -e | grep -q '^WORDPRESS_'; then
+    # Not `grep -q`, which may end before all names are written, and the pipe with it.
+    if [ ! -s wp-config.php ] && compgen -e | grep '^WORDPRESS_' >/dev/null; then
       # Whoever gives no salts gets random ones, of this container alone.
       while IFS= read -r line; do
         while [[ $line == *@random@* ]]; do
