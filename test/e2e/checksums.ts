@@ -75,7 +75,10 @@ const rancherPassing: Readonly<Record<string, Passing>> = {
 };
 
 /** Runs SQL as root by the socket of a database's container and returns its lines of columns. */
-async function sql(database: keyof typeof containers, statements: string): Promise<string[][]> {
+export async function rootSql(
+  database: keyof typeof containers,
+  statements: string,
+): Promise<string[][]> {
   const server = await serverMachine();
   const client = `MYSQL_PWD="$MYSQL_ROOT_PASSWORD" exec mysql -N -B -uroot "$MYSQL_DATABASE"`;
   // As base64, so that no shell on the way reads a quote or a dollar of it.
@@ -105,7 +108,7 @@ async function rows(
   passing: Readonly<Record<string, Passing>>,
 ): Promise<Record<string, string>> {
   const columns = new Map<string, string[]>();
-  for (const [table = "", column = ""] of await sql(
+  for (const [table = "", column = ""] of await rootSql(
     database,
     `SELECT table_name, column_name FROM information_schema.columns
      WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position`,
@@ -122,7 +125,7 @@ async function rows(
     .map((table) => `SELECT '${table}', COUNT(*) FROM \`${copyOf(table)}\`;`)
     .join("\n");
   const sums = `CHECKSUM TABLE ${tables.map((table) => `\`${copyOf(table)}\``).join(", ")} EXTENDED;`;
-  const found = await sql(database, [...copies, counts, sums].join("\n"));
+  const found = await rootSql(database, [...copies, counts, sums].join("\n"));
   if (found.length !== 2 * tables.length) throw new Error(`unexpected answer: ${found.join("\n")}`);
   return Object.fromEntries(
     tables.map((table, i) => {

@@ -1,10 +1,9 @@
 import { strict as assert } from "node:assert";
-import { execFile } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { labFolder, outputs, pulumi, root } from "./lab";
+import { outputs, pulumi, root, tryInLab } from "./lab";
 
 /** Kept for whoever looks at the run: what a reviewer would read. */
 const comment = path.join(root, ".lab", "test-output", "preview-comment.md");
@@ -19,18 +18,10 @@ async function previewed(folder: string): Promise<{ code: number; output: string
   const stack = (await pulumi("stack", "--show-name")).trim();
   const words = ["--import", "tsx", "pipeline/preview.ts", "--stack", stack, "--output", comment];
   const file = path.join(folder, "before.yaml");
-  const args = ["env", `PATH=${folder}:${process.env["PATH"] ?? ""}`, "lab/run"];
   // lab/run puts its own folder first, so the fake is put before it once more.
-  const inner = ["env", "sh", "-c", `PATH=${folder}:$PATH exec "$@"`, "sh", process.execPath];
-  return new Promise((resolve) =>
-    execFile(
-      args[0] ?? "env",
-      [...args.slice(1), ...inner, ...words, "--against", file],
-      { cwd: root, env: { ...process.env, LAB_NAME: path.basename(labFolder) } },
-      (error, stdout, stderr) =>
-        resolve({ code: error === null ? 0 : Number(error.code), output: stdout + stderr }),
-    ),
-  );
+  const fake = ["sh", "-c", `PATH=${folder}:$PATH exec "$@"`, "sh"];
+  const ran = await tryInLab(...fake, process.execPath, ...words, "--against", file);
+  return { code: ran.code, output: ran.stdout + ran.stderr };
 }
 
 describe("the preview of a pull request", () => {

@@ -1,23 +1,16 @@
 import { strict as assert } from "node:assert";
-import { execFile } from "node:child_process";
-import * as path from "node:path";
 import type { Report } from "../../commands/checks/report";
-import { eventually, onMachine, outputs, pulumi, root } from "./lab";
+import { eventually, onMachine, outputs, pulumi, tryInLab } from "./lab";
 import { serverMachine } from "./site";
 
 /** Runs an npm script in the lab's environment and reads its `--json`, whatever it ends with. */
-function report(script: string): Promise<{ code: number; report: Report }> {
-  return new Promise((resolve, reject) => {
-    const args = ["npm", "run", "--silent", script, "--", "--json"];
-    execFile(path.join(root, "lab/run"), args, { cwd: root }, (error, stdout, stderr) => {
-      try {
-        const code = error === null ? 0 : Number(error.code);
-        resolve({ code, report: JSON.parse(stdout) as Report });
-      } catch {
-        reject(new Error(`${script} printed no JSON: ${stdout}\n${stderr}`));
-      }
-    });
-  });
+async function report(script: string): Promise<{ code: number; report: Report }> {
+  const ran = await tryInLab("npm", "run", "--silent", script, "--", "--json");
+  try {
+    return { code: ran.code, report: JSON.parse(ran.stdout) as Report };
+  } catch {
+    throw new Error(`${script} printed no JSON: ${ran.stdout}\n${ran.stderr}`);
+  }
 }
 
 /** Ids of the checks that ended so. */
