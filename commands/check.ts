@@ -54,6 +54,7 @@ void runCommand(
       });
       const { ok, checks } = await run(groups, {
         stack: name,
+        commands: (text) => stack.inCommands(text),
         json: values["json"] === true,
         style: styleOf(process.stdout, process.env),
         print: (text) => {

@@ -45,10 +45,24 @@ export class Stack {
     throw new Problem(complaint === "" ? `pulumi ${args[0] ?? ""} ended with ${code}` : complaint);
   }
 
-  /** Its name. @throws Problem when none is selected */
+  /** Its name, without its organization and project: that of its file, of its tags and of its backups. @throws Problem when none is selected */
   async name(): Promise<string> {
-    if (this.given !== undefined) return this.given;
-    return (await this.pulumi("stack", "--show-name")).trim();
+    const name = this.given ?? (await this.pulumi("stack", "--show-name")).trim();
+    return name.slice(name.lastIndexOf("/") + 1);
+  }
+
+  /**
+   * A text whose commands, `npx pulumi …` and `npm run …` up to a semicolon or the end, work on this stack
+   * although another one is selected.
+   */
+  inCommands(text: string): string {
+    if (this.given === undefined) return text;
+    const option = `--stack ${this.given}`;
+    return text.replace(/(npx pulumi|npm run) [^;\n]+/g, (command, program) =>
+      program === "npx pulumi" || command.includes(" -- ")
+        ? `${command} ${option}`
+        : `${command} -- ${option}`,
+    );
   }
 
   /** Its outputs, secrets in clear. @throws Problem when it is not up */
@@ -56,7 +70,9 @@ export class Stack {
     const text = await this.pulumi("stack", "output", "--json", "--show-secrets");
     const outputs = JSON.parse(text) as Partial<StackOutputs>;
     if (outputs.sshCommands === undefined) {
-      throw new Problem(`the stack ${await this.name()} is not up; run: npx pulumi up`);
+      throw new Problem(
+        this.inCommands(`the stack ${await this.name()} is not up; run: npx pulumi up`),
+      );
     }
     return outputs as StackOutputs;
   }

@@ -41,7 +41,12 @@ async function look(stack: Stack): Promise<Status> {
       seen(lookAtRancher(client, deadline), deadline),
     ]);
     const backup = lastBackup(state.names.stack);
-    return judge({ at: new Date(), outputs, state, config, urls, server, rancher, backup });
+    const status = judge({ at: new Date(), outputs, state, config, urls, server, rancher, backup });
+    const { text, command } = status.next;
+    return {
+      ...status,
+      next: { text, command: command === null ? null : stack.inCommands(command) },
+    };
   } finally {
     client.close();
   }

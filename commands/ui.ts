@@ -71,7 +71,8 @@ void runCommand(
   },
   async ({ values }) => {
     const port = await checkPort(values["port"] as string);
-    const outputs = await new Stack(values["stack"] as string | undefined).outputs();
+    const stack = new Stack(values["stack"] as string | undefined);
+    const outputs = await stack.outputs();
     const ends = `127.0.0.1:${port}:127.0.0.1:${ports.rancher.number}`;
     const options = ["-o", "ExitOnForwardFailure=yes", "-N", "-L", ends];
     const tunnel = spawn("ssh", sshArgs(outputs, serverHost, ...options), {
@@ -100,7 +101,9 @@ void runCommand(
     const opened = answers(url, over.signal).then((isOpen) => {
       if (!isOpen) return;
       console.log(
-        `Rancher's UI: ${url}, user admin, password: npx pulumi stack output rancherAdminPassword --show-secrets`,
+        stack.inCommands(
+          `Rancher's UI: ${url}, user admin, password: npx pulumi stack output rancherAdminPassword --show-secrets`,
+        ),
       );
       console.log("Ctrl-C closes it.");
     });

@@ -97,7 +97,7 @@ export function configurationChecks(surroundings: Surroundings): Group {
           if (seen.length > 0) {
             return fail(
               `its address ${seen.join(" and ")} is not in adminCidrs (${list})`,
-              "add it with: npx pulumi config set --path 'adminCidrs[1]' <address>/32",
+              `add it with: npx pulumi config set --path 'adminCidrs[${adminCidrs.length}]' ADDRESS/32`,
             );
           }
           return unknown(

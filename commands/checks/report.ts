@@ -60,7 +60,10 @@ export function summary(tally: Tally): string {
 
 /** How {@link run} reports. */
 export interface RunOptions {
+  /** The stack's name. */
   readonly stack: string;
+  /** Has the commands of a fix work on the stack that is looked at. */
+  readonly commands: (text: string) => string;
   /** One JSON document instead of lines. */
   readonly json: boolean;
   readonly style: Style;
@@ -70,11 +73,11 @@ export interface RunOptions {
 
 /** Runs the checks and reports each group as soon as it and those before it are done. */
 export async function run(groups: readonly Group[], options: RunOptions): Promise<Report> {
-  const { stack, json, style, print } = options;
+  const { stack, commands, json, style, print } = options;
   const running = start(groups);
   const checks: Result[] = [];
   for (const [index, results] of running.entries()) {
-    const found = await results;
+    const found = (await results).map((result) => ({ ...result, fix: commands(result.fix) }));
     checks.push(...found);
     if (json) continue;
     print(`${groups[index]?.title ?? ""}`);

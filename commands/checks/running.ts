@@ -5,9 +5,9 @@ import { healthPath } from "../../config/siteHealth";
 import { hostNames } from "../hosts";
 import { wellHealth } from "../rancherConnection";
 import type { StackOutputs } from "../stack";
-import { type Check, fail, type Group, pass, unknown } from "./engine";
+import { type Check, fail, type Found, type Group, pass, unknown } from "./engine";
 
-/** What Rancher has in the site's environment. */
+/** What Rancher has in the site's environment. Each rejects in good time when Rancher does not answer. */
 export interface RancherAnswers {
   hosts(signal: AbortSignal): Promise<readonly Host[]>;
   services(signal: AbortSignal): Promise<readonly Service[]>;
@@ -20,7 +20,7 @@ export interface RunningChecksArgs {
   readonly rancher: RancherAnswers;
   /** Runs a command on a host by its name; rejects with what was said when it fails. */
   readonly onHost: (host: string, command: string, signal: AbortSignal) => Promise<unknown>;
-  /** The status of a request to the site through one address; follows nothing. */
+  /** The status of a request to the site through one address; follows nothing. Rejects in good time without one. */
   readonly visit: (address: string, path: string, signal: AbortSignal) => Promise<number>;
   /** When the newest backup was taken; undefined when there is none. */
   readonly newestBackup: () => Promise<Date | undefined>;
@@ -72,13 +72,26 @@ function machineChecks({ outputs, onHost }: RunningChecksArgs): Group {
   };
 }
 
+/** That Rancher does not answer is a finding: a stack whose Rancher is dead is not well. */
+async function heard<T>(answer: Promise<T>): Promise<T | Found> {
+  try {
+    return await answer;
+  } catch (error) {
+    return fail(
+      `Rancher does not answer: ${lastLine(error)}`,
+      "see whether its container and its database run: npm run status",
+    );
+  }
+}
+
 function rancherChecks({ outputs, rancher }: RunningChecksArgs): Group {
   const checks: Check[] = [
     {
       id: "rancher.hosts.active",
       title: "every agent host is active in Rancher",
       run: async (signal) => {
-        const found = await rancher.hosts(signal);
+        const found = await heard(rancher.hosts(signal));
+        if ("status" in found) return found;
         const problems = outputs.agentHosts.flatMap(({ name, rancherHostId }) => {
           const host = found.find(({ id }) => id === rancherHostId);
           const state = host?.state ?? "not there";
@@ -95,7 +108,9 @@ function rancherChecks({ outputs, rancher }: RunningChecksArgs): Group {
       id: "rancher.services.healthy",
       title: "every service in Rancher is healthy",
       run: async (signal) => {
-        const [all, stacks] = await Promise.all([rancher.services(signal), rancher.stacks(signal)]);
+        const found = await heard(Promise.all([rancher.services(signal), rancher.stacks(signal)]));
+        if ("status" in found) return found;
+        const [all, stacks] = found;
         const services = all.filter((service) => !isLeaving(service));
         const stackOf = ({ stackId }: Service) =>
           stacks.find(({ id }) => id === stackId)?.name ?? "";
@@ -149,7 +164,7 @@ function siteChecks({ outputs, visit }: RunningChecksArgs): Group {
         "site.healthy",
         "WordPress reaches its database and its files",
         healthPath,
-        "look at the server's machine and the database: npx pulumi up --refresh puts back what is missing",
+        "look at the server's machine and the database; put back what is missing: npx pulumi up --refresh",
       ),
     ],
   };

@@ -1,5 +1,7 @@
 import { strict as assert } from "node:assert";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import * as path from "node:path";
 import { accountChecks } from "../../commands/checks/account";
 import type { AwsAnswers } from "../../commands/checks/awsAnswers";
@@ -7,7 +9,8 @@ import { configurationChecks, settled } from "../../commands/checks/configuratio
 import { type Check, fail, type Group, pass, start, Unknown } from "../../commands/checks/engine";
 import { type Report, run, styleOf } from "../../commands/checks/report";
 import { runningChecks, type RunningChecksArgs } from "../../commands/checks/running";
-import type { StackOutputs } from "../../commands/stack";
+import { visitor } from "../../commands/checks/reach";
+import { Stack, type StackOutputs } from "../../commands/stack";
 import { amis } from "../../config/amis";
 import { parseSettings, type Settings } from "../../config/settings";
 import { sshPublicKey } from "./program";
@@ -20,6 +23,7 @@ async function reported(
   const printed: string[] = [];
   const report = await run(groups, {
     stack: "test",
+    commands: (text) => text.replace("npx pulumi up", "npx pulumi up --stack test"),
     json,
     style: { colour: false },
     print: (text) => printed.push(text),
@@ -394,8 +398,8 @@ describe("checks of a stack that is up", () => {
       "Rancher without an answer",
       { rancher: { ...rancher, hosts: () => Promise.reject(new Error("refused")) } },
       "rancher.hosts.active",
-      "unknown",
-      /refused/,
+      "fail",
+      /does not answer: refused; .*npm run status/,
     ],
     [
       "an address that answers with an error",
@@ -442,6 +446,46 @@ describe("checks of a stack that is up", () => {
       assert.match(found.text, text);
     });
   }
+});
+
+describe("how the checks reach things", () => {
+  it("GIVEN an address that takes connections and says nothing THEN a visit ends, with the reason", async () => {
+    const mute = createServer().listen(0, "127.0.0.1");
+    await once(mute, "listening");
+    try {
+      const { port } = mute.address() as AddressInfo;
+      const visit = visitor("http://site.example", { port, answerMs: 50 });
+      await assert.rejects(
+        visit("127.0.0.1", "/", new AbortController().signal),
+        /^Error: no answer within 0\.05 s$/,
+      );
+    } finally {
+      mute.close();
+    }
+  });
+});
+
+describe("commands in messages", () => {
+  const named = (name: string | undefined, text: string) => new Stack(name).inCommands(text);
+
+  it("GIVEN a stack that is selected THEN they are as they are", () => {
+    assert.equal(named(undefined, "do: npx pulumi up"), "do: npx pulumi up");
+  });
+
+  it("GIVEN another one THEN each works on it", () => {
+    assert.equal(
+      named("acme/prod", "see: npx pulumi preview --refresh; put it right: npx pulumi up"),
+      "see: npx pulumi preview --refresh --stack acme/prod; put it right: npx pulumi up --stack acme/prod",
+    );
+    assert.equal(named("prod", "npm run logs web"), "npm run logs web -- --stack prod");
+    assert.equal(named("prod", "npm run ui -- --port 81"), "npm run ui -- --port 81 --stack prod");
+  });
+
+  it("GIVEN an organization and a project THEN the name of files, tags and backups has neither", async () => {
+    assert.equal(await new Stack("acme/site/prod").name(), "prod");
+    assert.equal(await new Stack("acme/prod").name(), "prod");
+    assert.equal(await new Stack("prod").name(), "prod");
+  });
 });
 
 describe("the runbook", () => {
