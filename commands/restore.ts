@@ -50,7 +50,6 @@ class Restoration {
         ),
       ),
     );
-    const { wordpressImage, outputs } = this.site;
     const said = await step("bringing the tables up to WordPress's version", () =>
       askScript(this.site.server, "WordPress's installer failed", {
         name: "update-tables",
@@ -58,38 +57,67 @@ class Restoration {
       }),
     );
     console.error(said);
+    if (!this.moves) return;
     const { siteUrl } = this.manifest;
-    if (siteUrl === outputs.siteUrl) return;
+    const now = this.site.outputs.siteUrl;
     const code = readText("php", "move-site.php");
-    const moved = await step(`writing ${outputs.siteUrl} over ${siteUrl}`, () =>
-      onAgent(this.site, (ssh) =>
-        askScript(
-          ssh,
-          "the site's address could not be changed",
-          { name: "run-in-site", args: [wordpressImage, siteUrl, outputs.siteUrl] },
-          Readable.from([code]),
-        ),
-      ),
+    const moved = await step(`writing ${now} over ${siteUrl}`, () =>
+      this.inReplica(code, siteUrl, now),
     );
     console.error(moved);
   }
 
-  /** Rancher stands still meanwhile; the site does not. */
+  /** Whether the backup is of a site at another address. */
+  get moves(): boolean {
+    return this.manifest.siteUrl !== this.site.outputs.siteUrl;
+  }
+
+  /** @throws Problem when the site's address has to be changed, and nothing runs that could */
+  async checkCanMove(): Promise<void> {
+    if (!this.moves) return;
+    await step("looking for a replica, which changes the site's address", () => this.inReplica(""));
+  }
+
+  /** Runs PHP in a replica of the site. @throws Problem */
+  private inReplica(code: string, ...args: readonly string[]): Promise<string> {
+    const script = { name: "run-in-site", args: [this.site.wordpressImage, ...args] };
+    return onAgent(this.site, (ssh) =>
+      askScript(ssh, "the site's address could not be changed", script, Readable.from([code])),
+    );
+  }
+
+  /** Rancher stands still meanwhile; the site does not. Whatever happens, Rancher is started again. */
   async restoreRancher(): Promise<void> {
     const { server } = this.site;
     const rancher = serverContainers.rancher;
-    await step("stopping Rancher", () =>
-      askScript(server, "Rancher could not be stopped", { name: "rancher-stop", args: [rancher] }),
+    const failures: unknown[] = [];
+    const stay = () => {
+      console.error("this ends when Rancher runs again");
+      failures.push(new Problem("it was interrupted"));
+    };
+    const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+    for (const signal of signals) process.on(signal, stay);
+    const noted = (work: Promise<unknown>) => work.catch((error: unknown) => failures.push(error));
+    await noted(
+      step("stopping Rancher", () =>
+        askScript(server, "Rancher could not be stopped", {
+          name: "rancher-stop",
+          args: [rancher],
+        }),
+      ).then(() => this.loadDatabase("rancherDatabase", serverContainers.rancherDatabase)),
     );
-    try {
-      await this.loadDatabase("rancherDatabase", serverContainers.rancherDatabase);
-    } finally {
-      await step("starting Rancher", () =>
+    await noted(
+      step("starting Rancher", () =>
         askScript(server, "Rancher did not start", {
           name: "rancher-start",
           args: [rancher, String(ports.rancher.number)],
         }),
-      );
+      ),
+    );
+    for (const signal of signals) process.off(signal, stay);
+    if (failures.length === 1) throw failures[0];
+    if (failures.length > 1) {
+      throw new Problem([...new Set(failures.map((error) => (error as Error).message))].join("; "));
     }
   }
 
@@ -135,12 +163,14 @@ void runCommand(
       "FOLDER           what npm run backup made",
       "--only PART      site or rancher; default: both, where Rancher is the same",
       "--output FOLDER  where what is there now is saved; default: backups",
+      "--no-save        do not save what is there; for a stack of which it cannot be saved any more",
       "--yes            do not ask",
     ],
     options: {
       ...stackOption,
       only: { type: "string" },
       output: { type: "string" },
+      "no-save": { type: "boolean" },
       yes: { type: "boolean" },
     },
     positionals: [1, 1],
@@ -169,9 +199,17 @@ void runCommand(
         `Replace ${what.join(" and ")} of the stack ${name} by the state of ${manifest.takenAt}?`,
       );
     }
-    const root = path.resolve((values["output"] as string | undefined) ?? defaultRoot);
-    const before = await takeBackup(site, name, root);
-    console.error(`What was there is in ${path.relative(process.cwd(), before)}`);
+    if (withSite) await restoration.checkCanMove();
+    if (values["no-save"] !== true) {
+      const root = path.resolve((values["output"] as string | undefined) ?? defaultRoot);
+      const before = await takeBackup(site, name, root).catch((error: unknown) => {
+        if (!(error instanceof Problem)) throw error;
+        const more =
+          "nothing was changed; to restore although what is there cannot be saved: --no-save";
+        throw new Problem(`${error.message}; ${more}`);
+      });
+      console.error(`What was there is in ${path.relative(process.cwd(), before)}`);
+    }
     if (withSite) await restoration.restoreSite();
     if (withRancher) await restoration.restoreRancher();
     else if (only === undefined) {

@@ -1,10 +1,10 @@
 /** The hosts of a site that is up, as backup and restore work on them. */
 import * as path from "node:path";
-import { images } from "../config/images";
 import { sharedContent } from "../config/storage";
 import { Problem } from "./cli";
 import { type Script, ScriptFailed } from "./hostScript";
 import type { Stack, StackOutputs } from "./stack";
+import { textAt } from "./state";
 
 /** Where the shared directory is on every agent host. */
 export const contentDirectory = path.posix.join(
@@ -18,6 +18,7 @@ const NOT_HERE = 3;
 /** What the commands need to know of a site. */
 export interface Site {
   readonly outputs: StackOutputs;
+  /** That of the replicas, as it was deployed. */
   readonly wordpressImage: string;
   /** Command line of ssh to the server's machine. */
   readonly server: string;
@@ -25,12 +26,14 @@ export interface Site {
 
 /** Asks Pulumi for a site. @throws Problem when the stack is not up */
 export async function findSite(stack: Stack): Promise<Site> {
-  const [outputs, config] = await Promise.all([stack.outputs(), stack.config()]);
-  const set = config["rancher-cattle:wordpressImage"]?.value ?? "";
+  const [outputs, state] = await Promise.all([stack.outputs(), stack.state()]);
+  const service = state.find("rancher:index:Service", "wordpress-service");
+  const image = textAt(service?.inputs, "launchConfig", "imageUuid")?.replace(/^docker:/, "");
   const { server } = outputs.sshCommands;
-  if (server === undefined)
-    throw new Problem("the output sshCommands has no server; run: pulumi up");
-  return { outputs, server, wordpressImage: set === "" ? images.wordpress.reference : set };
+  if (server === undefined || image === undefined) {
+    throw new Problem(stack.inCommands("the stack is not whole; run: npx pulumi up"));
+  }
+  return { outputs, server, wordpressImage: image };
 }
 
 /**

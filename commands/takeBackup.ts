@@ -63,7 +63,7 @@ async function take(site: Site, name: PartName, folder: string): Promise<Part> {
   return { file, bytes: meter.bytes, sha256: meter.sha256() };
 }
 
-/** How the name of a folder begins that is no backup yet; what follows is the process that makes it. */
+/** How the name of a folder begins that is no backup yet; what follows is the process that makes it, and a random part. */
 const unfinished = ".unfinished-";
 
 function isRunning(pid: number): boolean {
@@ -77,7 +77,10 @@ function isRunning(pid: number): boolean {
 
 /** Whether a folder was left by a process that is no more. */
 function isAbandoned(name: string): boolean {
-  return name.startsWith(unfinished) && !isRunning(Number(name.slice(unfinished.length)));
+  if (!name.startsWith(unfinished)) return false;
+  const pid = parseInt(name.slice(unfinished.length), 10);
+  // One of this process's own number is of another container, or of before a reboot.
+  return pid === process.pid || !isRunning(pid);
 }
 
 /** A time as the name of a folder. */
@@ -101,8 +104,7 @@ export async function takeBackup(site: Site, stack: string, root: string): Promi
     fs.rmSync(path.join(home, name), { recursive: true });
   }
   const time = new Date();
-  const draft = path.join(home, `${unfinished}${process.pid}`);
-  fs.mkdirSync(draft, { mode: 0o700 });
+  const draft = fs.mkdtempSync(path.join(home, `${unfinished}${process.pid}-`));
   const taken: [PartName, Part][] = [];
   // The files last: what a row speaks of is there by then.
   for (const name of partNames) taken.push([name, await take(site, name, draft)]);

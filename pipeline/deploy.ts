@@ -1,7 +1,6 @@
 import { type CommandDescription, Problem, runCommand } from "../commands/cli";
 import { longestSummary, runUrl, summarize } from "./actions";
 import { commentBody, verdict } from "./comment";
-import { changing } from "./plan";
 import { preview, run, stackOptions } from "./programs";
 import { stackCost } from "./stackCost";
 
@@ -40,8 +39,8 @@ void runCommand(command, async ({ values }) => {
   if (plan.errors.length > 0 || plan.violations.some(({ isMandatory }) => isMandatory)) {
     throw new Problem(`nothing was deployed: ${verdict(plan)}`);
   }
-  if (changing(plan.steps).length === 0) return 0;
 
+  // Also when no resource changes: protection and outputs do without a step that says so.
   const words = ["up", "--yes", "--skip-preview", "--suppress-outputs", ...stackOptions(what)];
   const { code } = await run("pulumi", words, { isShown: true });
   if (code !== 0) throw new Problem(`pulumi up ended with ${code}; the stack may be half-way`);

@@ -21,10 +21,11 @@ moves() {
 sql -e "DROP DATABASE IF EXISTS $new; DROP DATABASE IF EXISTS $old; CREATE DATABASE $new; CREATE DATABASE $old"
 gunzip -c | sql "$new"
 
-# RENAME TABLE takes neither triggers nor views along.
+# RENAME TABLE takes neither triggers, views nor routines along.
 fixed=$(sql -e "
   SELECT CONCAT(\"trigger \", TRIGGER_NAME) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA IN (\"$new\", \"$MYSQL_DATABASE\")
-  UNION SELECT CONCAT(\"view \", TABLE_NAME) FROM information_schema.VIEWS WHERE TABLE_SCHEMA IN (\"$new\", \"$MYSQL_DATABASE\")")
+  UNION SELECT CONCAT(\"view \", TABLE_NAME) FROM information_schema.VIEWS WHERE TABLE_SCHEMA IN (\"$new\", \"$MYSQL_DATABASE\")
+  UNION SELECT CONCAT(\"routine \", ROUTINE_NAME) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = \"$new\"")
 if [ -n "$fixed" ]; then
   sql -e "DROP DATABASE $new; DROP DATABASE $old"
   echo "the tables have what cannot be moved with them, and nothing was changed: $(echo $fixed)" >&2

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
@@ -85,13 +86,19 @@ describe("backup and restore", function () {
   it("WHEN a dump cannot be read to its end THEN the tables stay as they are", async () => {
     const { id } = await serverMachine();
     const script = fs.readFileSync(path.join(clone, "commands/scripts/load-database.sh"), "utf8");
-    const half = Buffer.from("CREATE TABLE wp_posts (id INT);\nnot SQL;\n").toString("base64");
     const text = Buffer.from(script).toString("base64");
-    const ran = await onMachine(
-      id,
-      `echo ${text} | base64 -d >/tmp/load.sh; echo ${half} | base64 -d | gzip | sh /tmp/load.sh site-db 2>&1 || echo "ended with $?"`,
+    const load = (dump: string) => {
+      const sql = Buffer.from(`CREATE TABLE wp_posts (id INT);\n${dump};\n`).toString("base64");
+      return onMachine(
+        id,
+        `echo ${text} | base64 -d >/tmp/load.sh; echo ${sql} | base64 -d | gzip | sh /tmp/load.sh site-db 2>&1 || echo "ended with $?"`,
+      );
+    };
+    assert.match(await load("not SQL"), /ERROR 1064[^]*ended with 1/);
+    assert.match(
+      await load("CREATE PROCEDURE stays() SELECT 1"),
+      /nothing was changed: routine stays\nended with 1/,
     );
-    assert.match(ran, /ERROR 1064[^]*ended with 1/);
     assert.deepEqual((await everything()).site, kept.site);
   });
 
@@ -114,6 +121,33 @@ describe("backup and restore", function () {
     // What was there before the restore was saved by it.
     assert.ok(fs.readdirSync(path.dirname(folder)).length >= 2);
     assert.equal((await page(`${address}/${upload}`)).body, "kept for good");
+  });
+
+  it("WHEN it is interrupted while Rancher stands still THEN Rancher runs again, and it says that it failed", async () => {
+    const restoring = ["commands/restore.ts", folder, "--only", "rancher", "--yes", "--no-save"];
+    const child = spawn(
+      path.join(clone, "lab/run"),
+      [process.execPath, "--import", "tsx", ...restoring],
+      // A group of its own, as a terminal's has, all of which Ctrl-C reaches.
+      { cwd: clone, detached: true, stdio: ["ignore", "ignore", "pipe"] },
+    );
+    let said = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      const isAfter = said.includes("stopping Rancher: done");
+      said += text;
+      if (isAfter || !said.includes("stopping Rancher: done")) return;
+      process.kill(-(child.pid ?? 0), "SIGINT");
+    });
+    const code = await new Promise((resolve) => child.once("close", resolve));
+    assert.equal(code, 1, said);
+    assert.match(said, /starting Rancher: done[^]*restore: it was interrupted/);
+    await eventually("Rancher knows its hosts", 120, async () =>
+      (await rancherHosts()).every((host) => host.state === "active") ? true : undefined,
+    );
+    await eventually("its database is as it was", 60, async () => {
+      assert.deepEqual((await everything()).rancher, kept.rancher);
+      return true;
+    });
   });
 
   describe("WHEN the stack is destroyed, made anew and given the backup", () => {

@@ -40,6 +40,8 @@ interface Outcome {
   readonly calls: readonly string[];
   readonly posted: { readonly body?: string; readonly title?: string; readonly state?: string };
   readonly summary: string;
+  /** What later steps read as outputs. */
+  readonly result: string;
 }
 
 /** Runs a script of the workflows with a `pulumi` and a `gh` that are not the real ones. */
@@ -56,7 +58,7 @@ async function script(name: string, situation: Situation): Promise<Outcome> {
     put("events", events);
     put("code", String(code));
     put("posts", posts.map((post) => JSON.stringify(post)).join("\n"));
-    for (const file of ["calls", "posted", "summary"]) put(file, "");
+    for (const file of ["calls", "posted", "summary", "result"]) put(file, "");
     const env = {
       ...process.env,
       FAKE: folder,
@@ -64,6 +66,7 @@ async function script(name: string, situation: Situation): Promise<Outcome> {
       STACK: "dev",
       PULL: "7",
       GITHUB_REPOSITORY: "owner/site",
+      GITHUB_OUTPUT: path.join(folder, "result"),
       GITHUB_STEP_SUMMARY: path.join(folder, "summary"),
       SSH_PRIVATE_KEY: "",
       ...situation.env,
@@ -80,6 +83,7 @@ async function script(name: string, situation: Situation): Promise<Outcome> {
       calls: read("calls").trim().split("\n"),
       posted: JSON.parse(read("posted") || "{}") as Outcome["posted"],
       summary: read("summary"),
+      result: read("result"),
     };
   } finally {
     rmSync(folder, { recursive: true });
@@ -133,16 +137,22 @@ describe("the scripts of the workflows", function () {
   });
 
   it("GIVEN a stack without a file or with no name THEN nothing is called", async () => {
-    const [absent, nameless] = await Promise.all([
+    const [absent, nameless, first, there] = await Promise.all([
       script("deploy.sh", { env: { STACK: "nowhere" } }),
       script("preview.sh", { env: { STACK: "../dev" } }),
+      script("configured.sh", { env: { STACK: "nowhere" } }),
+      script("configured.sh", { env: { STACK: "dev" } }),
     ]);
-    assert.deepEqual([absent.code, nameless.code], [0, 2]);
+    assert.deepEqual(
+      [absent, nameless, first, there].map(({ code }) => code),
+      [0, 2, 0, 0],
+    );
     assert.match(absent.output, /::notice::there is no Pulumi\.nowhere\.yaml/);
     assert.deepEqual([absent.calls, nameless.calls], [[""], [""]]);
+    assert.deepEqual([first.result, there.result], ["configured=false\n", "configured=true\n"]);
   });
 
-  it("GIVEN a change THEN deploy.sh makes it; GIVEN a violation, a failure or none THEN it does not", async () => {
+  it("GIVEN a plan, an empty one too, THEN deploy.sh carries it out; GIVEN a violation or a failure THEN it does not", async () => {
     const [allowed, forbidden, failed, none] = await Promise.all([
       script("deploy.sh", { steps: [opening] }),
       script("deploy.sh", { steps: [opening], events: violation, code: 255 }),
@@ -156,7 +166,7 @@ describe("the scripts of the workflows", function () {
     );
     assert.deepEqual(
       [allowed, forbidden, failed, none].map((one) => ups(one).length),
-      [1, 0, 0, 0],
+      [1, 0, 0, 1],
     );
     assert.match(ups(allowed)[0] ?? "", /^pulumi up --yes --skip-preview .*--stack dev/);
     assert.match(forbidden.output, /nothing was deployed: 1 policy violation/);
@@ -238,15 +248,29 @@ describe("the workflows", () => {
       const flow = yaml.parse(read(file)) as {
         permissions?: unknown;
         on?: unknown;
-        jobs: Record<string, { concurrency?: Record<string, unknown>; permissions?: object }>;
-        concurrency?: Record<string, unknown>;
+        jobs: Record<
+          string,
+          {
+            concurrency?: Record<string, unknown>;
+            permissions?: object;
+            steps?: readonly { readonly id?: string; readonly if?: string }[];
+          }
+        >;
       };
       assert.deepEqual(flow.permissions, {}, file);
       assert.doesNotMatch(read(file), /pull_request_target|AWS_SECRET_ACCESS_KEY/);
       for (const job of Object.values(flow.jobs)) assert.ok(job.permissions, file);
-      if (/preview|deploy\.yml|drift/.test(file)) {
-        const own = flow.concurrency ?? Object.values(flow.jobs)[0]?.concurrency;
+      if (/preview|deploy-stack|drift/.test(file)) {
+        // By stack, so that one that waits for somebody's approval holds up no other.
+        const own = Object.values(flow.jobs).at(-1)?.concurrency;
         assert.equal(own?.["cancel-in-progress"], false, file);
+        assert.match(String(own?.["group"]), /\$\{\{ (matrix|inputs)\.stack \}\}/, file);
+        // A stack that is not there has no role to assume.
+        const steps = Object.values(flow.jobs)[0]?.steps ?? [];
+        const guarded = steps.slice(steps.findIndex(({ id }) => id === "stack") + 1);
+        assert.ok(guarded.length >= 2, file);
+        for (const one of guarded)
+          assert.match(one.if ?? "", /outputs\.configured == 'true'/, file);
       }
     }
     assert.match(read("workflows/preview.yml"), /head\.repo\.full_name == github\.repository/);
