@@ -18,6 +18,7 @@ import {
   DetachVolumeCommand,
   StartInstancesCommand,
   StopInstancesCommand,
+  TerminateInstancesCommand,
 } from "@aws-sdk/client-ec2";
 import { DescribeFileSystemsCommand, EFSClient } from "@aws-sdk/client-efs";
 import { IAMClient, ListRolesCommand } from "@aws-sdk/client-iam";
@@ -315,6 +316,33 @@ describe("the whole program on the lab", function () {
         const hosts = await rancherHosts();
         return hosts.length === 2 && hosts.every((h) => h.state === "active") ? true : undefined;
       });
+      await siteAnswersEverywhere();
+      await sameData(data);
+    });
+  });
+
+  describe("WHEN the server is terminated behind our back", () => {
+    it("THEN up says that it cannot be stopped, and after a look at its disk makes it anew with all data", async () => {
+      const old = await serverMachine();
+      const data = await everything();
+      await ec2().send(new TerminateInstancesCommand({ InstanceIds: [old.id] }));
+      await eventually("it is gone", 120, async () =>
+        (await machines()).some(({ id }) => id === old.id) ? undefined : true,
+      );
+      const up = ["up", "--yes", "--skip-preview"];
+      const refused = await tryPulumi(...up, "--replace", "**::server-instance");
+      assert.notEqual(refused.code, 0);
+      assert.match(
+        `${refused.stdout}${refused.stderr}`,
+        /not in a state from which it can be stopped/,
+      );
+      await pulumi("refresh", "--yes", "--target", "**::server-data-attachment");
+      await pulumi(...up);
+      await pulumi("preview", "--refresh", "--expect-no-changes");
+      assert.notEqual((await serverMachine()).id, old.id);
+      await eventually("the agents are active again", 120, async () =>
+        (await rancherHosts()).every((h) => h.state === "active") ? true : undefined,
+      );
       await siteAnswersEverywhere();
       await sameData(data);
     });

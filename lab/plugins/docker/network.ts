@@ -68,8 +68,8 @@ function named({ type, inputs: spec, path, make, describe, id: idOf }: Named): R
         inputs: known,
       };
     },
-    delete: (engine, { id, outputs }, call) =>
-      release(engine, path(text(outputs, "name") ?? id), call),
+    // By its id, as the real plugin does: one of the same name that was made anew stays.
+    delete: (engine, { id }, call) => release(engine, path(id), call),
   };
 }
 
