@@ -1,6 +1,7 @@
 /** What a new environment is made of: the text of its file, and everything that is wrong with it. */
 import { type Document, isMap, isScalar, isSeq, parseDocument, YAMLMap } from "yaml";
 import { namespace, parseSettings } from "../config/settings";
+import { stackNameProblem } from "../config/stackName";
 
 /** Lines that only hold for the stack they were written for: how its secrets are encrypted. */
 const encryption = ["encryptionsalt", "secretsprovider", "encryptedkey"];
@@ -50,7 +51,7 @@ const stackName = /^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/;
 export function nameProblem(name: string): string | undefined {
   const [organisation, own] = name.includes("/") ? name.split(/\/(.*)/) : [undefined, name];
   if (stackName.test(own ?? "") && (organisation === undefined || /^[\w-]+$/.test(organisation))) {
-    return undefined;
+    return stackNameProblem(own ?? "");
   }
   return `"${name}" is no name for an environment; use lower-case letters, digits and hyphens, beginning with a letter, 40 at most, such as prod`;
 }

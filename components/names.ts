@@ -19,13 +19,3 @@ export function tags(name: string, component: string): Record<string, string> {
     component,
   };
 }
-
-/** A text as one label of a DNS name: lower case, digits and inner hyphens, at most 63 characters. */
-export function dnsLabel(text: string): string {
-  const label = text
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .slice(0, 63)
-    .replace(/^-+|-+$/g, "");
-  return label === "" ? "stack" : label;
-}

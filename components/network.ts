@@ -1,12 +1,13 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { subnetOf } from "../config/cidr";
+import { privateZone } from "../config/stackName";
 import { zoneCount, zonesFor, zonesProblem } from "../config/zones";
-import { dnsLabel, tags, token } from "./names";
+import { tags, token } from "./names";
 
 /** Arguments of {@link Network}. */
 export interface NetworkArgs {
-  /** Range of the VPC, /16 to /24. Changing it replaces everything. */
+  /** Range of the VPC, /16 to /24. For a new stack only: a file system has mount targets in one VPC at a time. */
   readonly cidr: string;
 }
 
@@ -97,11 +98,11 @@ export class Network extends pulumi.ComponentResource {
         ),
     );
 
-    const privateZone = `${dnsLabel(pulumi.getStack())}.internal`;
+    this.zoneName = privateZone(pulumi.getStack());
     const zone = new aws.route53.Zone(
       `${name}-zone`,
       {
-        name: privateZone,
+        name: this.zoneName,
         comment: "names that the hosts of the site call each other by",
         vpcs: [{ vpcId: vpc.id }],
         tags: owned("zone"),
@@ -112,7 +113,6 @@ export class Network extends pulumi.ComponentResource {
     this.vpcId = vpc.id;
     this.places = subnets;
     this.zoneId = zone.zoneId;
-    this.zoneName = privateZone;
     this.registerOutputs({ vpcId: this.vpcId, zoneName: this.zoneName });
   }
   /** Where machine number `index` belongs: the subnets take turns. */

@@ -1,8 +1,9 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { dnsLabel } from "../config/stackName";
 import * as tls from "@pulumi/tls";
 import { cloudConfig, type HostFile } from "./cloudConfig";
-import { dnsLabel, tags, token } from "./names";
+import { tags, token } from "./names";
 import { scriptFile } from "./script";
 import { SshEndpoint, type SshEndpointArgs } from "./sshEndpoint";
 

@@ -17,10 +17,12 @@ import {
   parseCertificates,
   privateKeyProblem,
 } from "./siteCertificate";
+import { ruleWarnings } from "./inboundRules";
 import { elasticIps, type SiteEntry, siteEntries } from "./siteEntry";
 import { sshProblem } from "./sshClient";
 import { sshKeyProblem } from "./sshPublicKey";
 import { type SshVia, sshVias } from "./sshVia";
+import { stackNameProblem } from "./stackName";
 
 /** A certificate for the site's domain name, with its key. */
 export interface SiteCertificate {
@@ -203,10 +205,11 @@ class Reader {
   }
 
   /** Reports a problem of a key; the value is shown unless it is empty, secret or looks like it. */
-  reject(key: Key, value: string, problem: string): void {
-    const isSecret = this.given.secretKeys.has(`${namespace}:${key}`) || carriesSecret.test(value);
+  reject(key: Key | "aws:region", value: string, problem: string): void {
+    const full = key === "aws:region" ? key : `${namespace}:${key}`;
+    const isSecret = this.given.secretKeys.has(full) || carriesSecret.test(value);
     const shown = value === "" || isSecret ? "" : `"${onOneLine(value)}" `;
-    this.problems.push(`${namespace}:${key}: ${shown}${problem}`);
+    this.problems.push(`${full}: ${shown}${problem}`);
   }
 
   /** A whole number that is at least `least`. */
@@ -550,12 +553,15 @@ class Reader {
     const text = this.given.values["aws:region"] ?? this.given.environmentRegion ?? "";
     const list = `choose from ${regions.join(", ")}`;
     if (text === "") {
-      this.problems.push(`aws:region: is missing; ${list}`);
+      this.reject("aws:region", "", `is missing; ${list}`);
     } else if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(text)) {
-      this.problems.push(`aws:region: "${onOneLine(text)}" is not the name of a region; ${list}`);
+      this.reject("aws:region", text, `is not the name of a region; ${list}`);
+      return "";
     } else if (!hasAmi(text) && this.text("amiId") === "") {
-      this.problems.push(
-        `aws:region: there is no RancherOS image for "${text}"; ${list}, or set amiId to an image of your own`,
+      this.reject(
+        "aws:region",
+        text,
+        `has no RancherOS image; ${list}, or set amiId to an image of your own`,
       );
     }
     return text;
@@ -718,7 +724,11 @@ export function readSettings(): Settings {
     secretKeys: secretKeys(),
     environmentRegion: environmentRegion(),
   });
-  const found = "region" in outcome ? [] : outcome;
+  const wrongName = stackNameProblem(pulumi.getStack());
+  const found = [
+    ...(wrongName === undefined ? [] : [`stack: ${wrongName}`]),
+    ...("region" in outcome ? [] : outcome),
+  ];
   // A preview that stops anyway need not look at the machine.
   const isPreview = pulumi.runtime.isDryRun();
   const publicKey = values[`${namespace}:sshPublicKey`]?.trim() ?? "";
@@ -734,12 +744,13 @@ export function readSettings(): Settings {
   return outcome;
 }
 
-/** Warns when this machine's ssh seems to lack the private key, and when the site's certificate ends soon. */
+/** Warns when this machine's ssh seems to lack the private key, the site's certificate ends soon, or lists are very long. */
 export function warnAhead(settings: Settings): void {
   const expires = settings.siteCertificate?.expires;
   for (const warning of [
     sshProblem(settings.sshPublicKey),
     expires === undefined ? undefined : expiryWarning(expires, new Date()),
+    ...ruleWarnings(settings),
   ]) {
     if (warning !== undefined) void pulumi.log.warn(warning);
   }

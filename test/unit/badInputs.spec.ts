@@ -22,7 +22,11 @@ interface Attempt {
 /** Loads `index.ts`, with something bad in its configuration, on an engine that keeps what it is asked for. */
 async function attempt(
   config: Readonly<Record<string, string>>,
-  options: { readonly secret?: readonly string[]; readonly preview?: boolean } = {},
+  options: {
+    readonly secret?: readonly string[];
+    readonly preview?: boolean;
+    readonly stack?: string;
+  } = {},
 ): Promise<Attempt> {
   const reached: string[] = [];
   const mocks = {
@@ -35,7 +39,7 @@ async function attempt(
       return { names: ["eu-central-1a", "eu-central-1b"] };
     },
   };
-  await pulumi.runtime.setMocks(mocks, project, stack, options.preview ?? false);
+  await pulumi.runtime.setMocks(mocks, project, options.stack ?? stack, options.preview ?? false);
   pulumi.runtime.setAllConfig({ ...config }, [...(options.secret ?? [])]);
   process.env["PULUMI_CONFIG_SECRET_KEYS"] = JSON.stringify(options.secret ?? []);
   const file = require.resolve("../../index");
@@ -144,6 +148,15 @@ describe("bad inputs", () => {
         }
       });
     }
+
+    it("and a stack with the name of Rancher's own zone THEN it stops with that line", async () => {
+      const { reached, error } = await withKey(() => attempt(least, { stack: "Rancher" }));
+      assert.deepEqual(reached, []);
+      assert.match(
+        error?.message ?? "",
+        /\n {2}stack: "Rancher" would give .*; choose another name/,
+      );
+    });
 
     it("and no private key at hand WHEN up runs THEN it stops beside the other mistakes, and nothing is made", async () => {
       const other = everyBadInput.find(({ key }) => key === "vpcCidr");

@@ -119,6 +119,9 @@ describe("new-environment", () => {
 
   it("GIVEN names THEN takes those that fit into a host's name", () => {
     for (const name of ["prod", "qa-2", "acme/prod"]) assert.equal(nameProblem(name), undefined);
+    for (const name of ["rancher", "acme/rancher"]) {
+      assert.match(nameProblem(name) ?? "", /"rancher" would give .*; choose another name/);
+    }
     for (const name of ["", "Prod", "a_b", "2nd", "a-", "a".repeat(41), "a/b/c", "../x", "acme/"]) {
       assert.match(nameProblem(name) ?? "", /is no name for an environment; use lower-case/, name);
     }

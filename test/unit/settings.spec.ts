@@ -50,7 +50,7 @@ const mistakes: readonly (readonly [key: string, value: string, says: RegExp])[]
   [
     "aws:region",
     "eu-centrall-1",
-    /no RancherOS image.*"eu-centrall-1".*choose from ap-.*us-west-2/,
+    /"eu-centrall-1" has no RancherOS image.*choose from ap-.*us-west-2/,
   ],
   ["aws:region", "us-gov-west-1", /no RancherOS image/],
   ["aws:region", "Frankfurt", /not the name of a region/],
