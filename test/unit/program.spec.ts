@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import type { StackOutputs } from "../../commands/stack";
 import { Network, SharedContent } from "../../components";
@@ -106,6 +107,56 @@ describe("the program", () => {
       assert.deepEqual(
         [names(gone), names(added), changed],
         [["site-access-0.0.0.0_0"], ["site-access-198.51.100.0_24"], []],
+      );
+    });
+  });
+
+  describe("GIVEN a change that replaces machines", () => {
+    const { config: schema } = parse(readFileSync("Pulumi.yaml", "utf8")) as {
+      config: Record<string, { description: string }>;
+    };
+    const agents = ["agents-0-instance", "agents-1-instance"];
+    for (const [key, value, replaced, says] of [
+      ["serverInstanceType", "t3.large", ["server-instance"], /replaces the host, not the data/],
+      ["agentInstanceType", "t3.small", agents, /replaces them/],
+      ["rancherAgentImage", "rancher/agent:v1.2.10", agents, /replaces the agent hosts/],
+      [
+        "amiId",
+        "ami-0123456789abcdef0",
+        ["server-instance", ...agents],
+        /replaces every host, not the data/,
+      ],
+      // The same key, or ssh would not have its private half: the line is in the user data as it is.
+      [
+        "sshPublicKey",
+        `${sshPublicKey}-else`,
+        ["server-instance", ...agents],
+        /replaces every host, not the data/,
+      ],
+    ] as const) {
+      it(`THEN ${key} replaces exactly those that its description names, and no data`, async () => {
+        const after = await recordProgram({ vcpuQuota: "8", [key]: value });
+        const { changed } = compare(built, after);
+        const machines = changed.map((urn) => after.byUrn(urn));
+        assert.deepEqual(
+          machines.filter(({ type: t }) => t === type.instance).map(({ name }) => name),
+          replaced,
+        );
+        const kept: string[] = [type.volume, type.fileSystem, type.mountTarget];
+        assert.ok(!machines.some(({ type: t }) => kept.includes(t)));
+        assert.match(schema[key]?.description ?? "", says);
+      });
+    }
+
+    it("THEN vpcCidr moves neither disk nor file system, so it is for a new stack only", async () => {
+      const after = await recordProgram({ vpcCidr: "10.9.0.0/16" });
+      const { gone, added, changed } = compare(built, after);
+      assert.deepEqual([gone, added], [[], []]);
+      // AWS gives a file system mount targets in one VPC at a time, and both stay what they were.
+      assert.deepEqual(names(changed), ["network-subnet-0", "network-subnet-1", "network-vpc"]);
+      assert.match(
+        schema["vpcCidr"]?.description ?? "",
+        /For a new stack only .* back up, make another stack/,
       );
     });
   });
