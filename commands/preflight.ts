@@ -56,6 +56,7 @@ void runCommand(
           ),
           secretKeys: new Set(Object.keys(config).filter((key) => config[key]?.secret === true)),
           environmentRegion: environmentRegion(),
+          stackName: name,
         }),
       ),
     );

@@ -104,6 +104,8 @@ export interface GivenConfig {
   readonly secretKeys: ReadonlySet<string>;
   /** Region from the environment, used when `aws:region` is not set. */
   readonly environmentRegion: string | undefined;
+  /** Name of the stack, without its organisation. @default not known, and not judged */
+  readonly stackName?: string;
   /** The time that certificates are judged at. */
   readonly now: Date;
 }
@@ -182,7 +184,7 @@ const vpcPrefixes = { widest: 16, narrowest: 24 } as const;
 const mostSnapshotDays = 36_500;
 
 /** What a value has when a password, token or private key was pasted into it. */
-const carriesSecret = /PRIVATE KEY|\/\/[^/\s]*@|^[^/\s@]+:[^/\s@]+@|\bAKIA[A-Z0-9]{16}\b/;
+const carriesSecret = /PRIVATE KEY|\/\/[^/\s]*@|^[^/\s@]+:[^/\s@]+@|\bA[KS]IA[A-Z0-9]{16}\b/;
 
 /** Longest value that a message repeats whole. */
 const longestShown = 80;
@@ -643,6 +645,12 @@ class Reader {
     }
   }
 
+  stackName(): void {
+    const { stackName } = this.given;
+    const problem = stackName === undefined ? undefined : stackNameProblem(stackName);
+    if (problem !== undefined) this.problems.push(`stack: ${problem}`);
+  }
+
   unknownKeys(): void {
     const known = Object.keys(defaults);
     for (const full of Object.keys(this.given.values)) {
@@ -658,6 +666,7 @@ class Reader {
 /** Checks a whole configuration and returns either the settings or every problem, one line each. */
 export function parseSettings(given: GivenConfig): Settings | readonly string[] {
   const reader = new Reader(given);
+  reader.stackName();
   const region = reader.region();
   const server = reader.instanceType("serverInstanceType", leastServerMemoryGiB, region);
   const agent = reader.instanceType("agentInstanceType", leastAgentMemoryGiB, region);
@@ -723,12 +732,9 @@ export function readSettings(): Settings {
     values,
     secretKeys: secretKeys(),
     environmentRegion: environmentRegion(),
+    stackName: pulumi.getStack(),
   });
-  const wrongName = stackNameProblem(pulumi.getStack());
-  const found = [
-    ...(wrongName === undefined ? [] : [`stack: ${wrongName}`]),
-    ...("region" in outcome ? [] : outcome),
-  ];
+  const found = "region" in outcome ? [] : outcome;
   // A preview that stops anyway need not look at the machine.
   const isPreview = pulumi.runtime.isDryRun();
   const publicKey = values[`${namespace}:sshPublicKey`]?.trim() ?? "";

@@ -4,7 +4,7 @@ import { leastConfig } from "./program";
 
 /** One mistake. */
 export interface BadInput {
-  /** The key that is set; full, or of the project's namespace. */
+  /** The key that is set; full, or of the project's namespace; `stack` for the stack's name. */
   readonly key: string;
   readonly value: string;
   /** What the message says of the value. */
@@ -20,6 +20,9 @@ export interface BadInput {
   /** What no message may show. */
   readonly hidden?: string;
 }
+
+/** What a message calls the stack's name, which is no key of the configuration. */
+export const stackKey = "stack";
 
 /** A key that would be somebody's own, in the form that is pasted by mistake. */
 const privateKey =
@@ -74,6 +77,20 @@ export const badInputs: Readonly<Record<string, readonly BadInput[]>> = {
       "is not the name of a region",
       "choose from ap-northeast-1, ",
       { isSecret: true, hidden: "hunter2" },
+    ],
+    [
+      "aws:region",
+      "eu-hunter-2",
+      "has no RancherOS image",
+      "set amiId to an image of your own",
+      { isSecret: true, hidden: "hunter" },
+    ],
+    [
+      "aws:region",
+      "ASIAIOSFODNN7EXAMPLE",
+      "is not the name of a region",
+      "choose from ap-northeast-1, ",
+      { hidden: "ASIAIOSFODNN7EXAMPLE" },
     ],
     ["aws:region", "eu-centrall-1", "has no RancherOS image", "set amiId to an image of your own"],
     ["aws:region", "us-gov-west-1", "has no RancherOS image", "choose from ap-northeast-1, "],
@@ -377,6 +394,15 @@ export const badInputs: Readonly<Record<string, readonly BadInput[]>> = {
     ],
     ["agentCount", "hunter2", ...whole(1, "2"), { isSecret: true, hidden: "hunter2" }],
   ),
+  "stack whose names Rancher's own DNS would hide": rows(
+    [
+      "stack",
+      "rancher",
+      "would give its hosts names under rancher.internal",
+      "choose another name, such as prod",
+    ],
+    ["stack", "Rancher_", "would give its hosts names under rancher.internal", "such as prod"],
+  ),
   "unknown key": rows(
     [
       "agentcount",
@@ -470,7 +496,7 @@ export const everyBadInput: readonly BadInput[] = Object.values(badInputs).flat(
 
 /** A key with its namespace. */
 export function fullKey(key: string): string {
-  return key.includes(":") ? key : `rancher-cattle:${key}`;
+  return key.includes(":") || key === stackKey ? key : `rancher-cattle:${key}`;
 }
 
 /** Configuration with one mistake, by full key. */
@@ -482,8 +508,11 @@ export function configWith({ key, value, beside = {} }: BadInput): Record<string
 
 /** The lines that the program has for a mistake. */
 export function linesFor(bad: BadInput): readonly string[] {
+  const values = configWith(bad);
+  const stackName = values[stackKey];
   const outcome = parseSettings({
-    values: configWith(bad),
+    values,
+    ...(stackName === undefined ? {} : { stackName }),
     secretKeys: new Set(bad.isSecret === true ? [fullKey(bad.key)] : []),
     environmentRegion: undefined,
     now: new Date(),
