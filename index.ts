@@ -149,6 +149,7 @@ const targets = new SiteTargets("site-targets", {
 new SiteAccess("site-access", {
   groupId: groups.agentGroupId,
   cidrs: settings.siteCidrs,
+  hosts: agents.balancers,
   isEncrypted: settings.siteCertificate !== undefined,
   after: [installer.installed, wordPress.answers, ...targets.ready],
 });

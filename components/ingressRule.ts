@@ -5,7 +5,8 @@ import { tags } from "./names";
 
 /** Who a rule lets in. */
 export type Source =
-  { readonly cidrIpv4: string } | { readonly referencedSecurityGroupId: pulumi.Input<string> };
+  | { readonly cidrIpv4: pulumi.Input<string> }
+  | { readonly referencedSecurityGroupId: pulumi.Input<string> };
 
 /** Arguments of {@link ingressRule}. */
 export interface IngressRuleArgs {

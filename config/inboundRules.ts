@@ -8,17 +8,27 @@ import { zoneCount } from "./zones";
  */
 const mostRules = 60;
 
+/** Whether some visitors are left out. Then the site's own hosts need rules to visit it. */
+export function isNarrow(siteCidrs: readonly string[]): boolean {
+  return !siteCidrs.includes("0.0.0.0/0");
+}
+
 /** Inbound rules of each group; a unit test counts those of the program beside it. */
 export function inboundRules(
-  settings: Pick<Settings, "adminCidrs" | "siteCidrs" | "siteCertificate" | "siteEntry" | "sshVia">,
+  settings: Pick<
+    Settings,
+    "adminCidrs" | "siteCidrs" | "siteCertificate" | "siteEntry" | "sshVia" | "loadBalancerScale"
+  >,
 ): { readonly server: number; readonly agents: number } {
   const { adminCidrs, siteCidrs, siteCertificate, siteEntry, sshVia } = settings;
   const perVisitor = siteCertificate === undefined ? 1 : 2;
+  const hosts = isNarrow(siteCidrs) && siteEntry === "addresses" ? settings.loadBalancerScale : 0;
   return {
     // Rancher and MySQL from the agents, and the endpoint.
     server: 2 + (sshVia === "direct" ? 0 : 1) + adminCidrs.length,
     // SSH by the server, two of the containers' network, and the health checks of each zone.
-    agents: 3 + (siteEntry === "addresses" ? 0 : zoneCount) + siteCidrs.length * perVisitor,
+    agents:
+      3 + (siteEntry === "addresses" ? 0 : zoneCount) + (siteCidrs.length + hosts) * perVisitor,
   };
 }
 

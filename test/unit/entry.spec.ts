@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { makeCertificate } from "../certificate";
 import { names, recordProgram } from "./program";
 import { plain, type Recorded, type Recording } from "./recorder";
 
@@ -86,6 +87,58 @@ describe("the way to the site", () => {
       const shown = one.result.agentHosts.map(({ address }) => address);
       assert.equal(shown[0], plainWay.result.agentHosts[0]?.address);
       assert.match(shown[1] ?? "", /^10\.0\./);
+    });
+  });
+
+  describe("GIVEN visitors from some ranges only", () => {
+    const siteCidrs = '["198.51.100.0/24"]';
+    const visiting = (recording: Recording) =>
+      Object.fromEntries(
+        recording
+          .ofType(type.ingress)
+          .filter(({ name }) => name.startsWith("site-access-"))
+          .map(({ name, inputs }) => [
+            name,
+            `${String(inputs["cidrIpv4"])} ${String(inputs["fromPort"])}`,
+          ]),
+      );
+
+    it("THEN each host may visit the site from its own address, on each port, when visitors may", async () => {
+      const siteDomain = "blog.example.com";
+      const { certificate, key } = makeCertificate([`DNS:${siteDomain}`]);
+      const recording = await recordProgram({
+        siteCidrs,
+        siteDomain,
+        siteCertificate: certificate,
+        siteCertificateKey: key,
+      });
+      const [first, second] = recording.result.agentHosts.map(({ address }) => address);
+      assert.deepEqual(visiting(recording), {
+        "site-access-198.51.100.0_24": "198.51.100.0/24 80",
+        "site-access-agents-0": `${first}/32 80`,
+        "site-access-agents-1": `${second}/32 80`,
+        "site-access-https-198.51.100.0_24": "198.51.100.0/24 443",
+        "site-access-https-agents-0": `${first}/32 443`,
+        "site-access-https-agents-1": `${second}/32 443`,
+      });
+      const rule = recording.get(type.ingress, "site-access-https-agents-1");
+      assert.ok(isAfter(recording, rule, recording.get(type.service, "wordpress-service")));
+      assert.match(String(rule.inputs["description"]), /timed tasks/);
+    });
+
+    it("and hosts without an Elastic IP THEN only those that have one", async () => {
+      const one = await recordProgram({ siteCidrs, loadBalancerScale: "1" });
+      assert.deepEqual(Object.keys(visiting(one)), [
+        "site-access-198.51.100.0_24",
+        "site-access-agents-0",
+      ]);
+      const none = await recordProgram({ siteCidrs, siteEntry: "networkLoadBalancer" });
+      assert.deepEqual(Object.keys(visiting(none)), ["site-access-198.51.100.0_24"]);
+    });
+
+    it("or everyone among them THEN there is no more than the ranges", async () => {
+      const all = await recordProgram({ siteCidrs: '["198.51.100.0/24", "0.0.0.0/0"]' });
+      assert.equal(Object.keys(visiting(all)).length, 2);
     });
   });
 

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { inboundRules, ruleWarnings } from "../../config/inboundRules";
 import { parseSettings, type Settings } from "../../config/settings";
+import { makeCertificate } from "../certificate";
 import { fullKey } from "./badInputs";
 import { leastConfig, recordProgram, text } from "./program";
 
@@ -9,7 +10,7 @@ function settingsWith(config: Readonly<Record<string, string>>): Settings {
     values: Object.fromEntries(
       Object.entries({ ...leastConfig, ...config }).map(([key, value]) => [fullKey(key), value]),
     ),
-    secretKeys: new Set(),
+    secretKeys: new Set(["rancher-cattle:siteCertificateKey"]),
     environmentRegion: undefined,
     now: new Date(),
   });
@@ -21,13 +22,21 @@ function settingsWith(config: Readonly<Record<string, string>>): Settings {
 const ranges = (count: number) =>
   JSON.stringify(Array.from({ length: count }, (_, index) => `198.51.100.${index}/32`));
 
+const siteDomain = "blog.example.com";
+const { certificate, key } = makeCertificate([`DNS:${siteDomain}`]);
+const encrypted = { siteDomain, siteCertificate: certificate, siteCertificateKey: key };
+
 describe("the number of inbound rules", () => {
   for (const config of [
     {},
     { adminCidrs: ranges(3), siteCidrs: ranges(2) },
+    { siteCidrs: ranges(2), loadBalancerScale: "1" },
+    { siteCidrs: ranges(2), siteEntry: "networkLoadBalancer" },
+    encrypted,
+    { ...encrypted, siteCidrs: ranges(1) },
     { siteEntry: "networkLoadBalancer", sshVia: "instance-connect-endpoint" },
   ] as readonly Readonly<Record<string, string>>[]) {
-    it(`GIVEN ${JSON.stringify(config)} THEN it is that of the program`, async () => {
+    it(`GIVEN ${JSON.stringify(config).slice(0, 60)} THEN it is that of the program`, async () => {
       const { resources } = await recordProgram(config);
       const rules = resources.filter(({ type }) => type.endsWith(":SecurityGroupIngressRule"));
       const into = (group: string) =>
@@ -44,7 +53,7 @@ describe("the number of inbound rules", () => {
     assert.deepEqual(ruleWarnings(settings), []);
     const siteCertificate = {} as Settings["siteCertificate"];
     const [encrypted, ...others] = ruleWarnings({ ...settings, siteCertificate });
-    assert.match(encrypted ?? "", /^siteCidrs: its 40 ranges make 83 inbound rules .* 60 unless/);
+    assert.match(encrypted ?? "", /^siteCidrs: its 40 ranges make 87 inbound rules .* 60 unless/);
     assert.deepEqual(others, []);
     const [admins] = ruleWarnings(settingsWith({ adminCidrs: ranges(59) }));
     assert.match(admins ?? "", /^adminCidrs: its 59 ranges make 61 inbound rules/);

@@ -106,7 +106,11 @@ describe("the program", () => {
       const { gone, added, changed } = compare(built, await recordProgram({ siteCidrs: ranges }));
       assert.deepEqual(
         [names(gone), names(added), changed],
-        [["site-access-0.0.0.0_0"], ["site-access-198.51.100.0_24"], []],
+        [
+          ["site-access-0.0.0.0_0"],
+          ["site-access-198.51.100.0_24", "site-access-agents-0", "site-access-agents-1"],
+          [],
+        ],
       );
     });
   });
