@@ -2,6 +2,7 @@
 import { type Document, isMap, isScalar, isSeq, parseDocument, YAMLMap } from "yaml";
 import { namespace, parseSettings } from "../config/settings";
 import { stackNameProblem } from "../config/stackName";
+import { ownName } from "./stack";
 
 /** Lines that only hold for the stack they were written for: how its secrets are encrypted. */
 const encryption = ["encryptionsalt", "secretsprovider", "encryptedkey"];
@@ -58,7 +59,7 @@ export function nameProblem(name: string): string | undefined {
 
 /** The file that the CLI keeps an environment's configuration in. */
 export function fileOf(name: string): string {
-  return `Pulumi.${name.split("/").pop() ?? ""}.yaml`;
+  return `Pulumi.${ownName(name)}.yaml`;
 }
 
 /** A value of the file as the CLI hands it to the program: lists are JSON. */

@@ -3,8 +3,8 @@ import * as path from "node:path";
 import { sharedContent } from "../config/storage";
 import { Problem } from "./cli";
 import { type Script, ScriptFailed } from "./hostScript";
+import { imageOf } from "./images";
 import type { Stack, StackOutputs } from "./stack";
-import { textAt } from "./state";
 
 /** Where the shared directory is on every agent host. */
 export const contentDirectory = path.posix.join(
@@ -28,7 +28,7 @@ export interface Site {
 export async function findSite(stack: Stack): Promise<Site> {
   const [outputs, state] = await Promise.all([stack.outputs(), stack.state()]);
   const service = state.find("rancher:index:Service", "wordpress-service");
-  const image = textAt(service?.inputs, "launchConfig", "imageUuid")?.replace(/^docker:/, "");
+  const image = imageOf(service?.inputs?.["launchConfig"]);
   const { server } = outputs.sshCommands;
   if (server === undefined || image === undefined) {
     throw new Problem(stack.inCommands("the stack is not whole; run: npx pulumi up"));

@@ -30,6 +30,11 @@ export interface StackOutputs {
   readonly rancherAdminPassword: string;
 }
 
+/** A stack's name without its organization and project. */
+export function ownName(name: string): string {
+  return name.slice(name.lastIndexOf("/") + 1);
+}
+
 /** One stack of the project. */
 export class Stack {
   /** @param given its name; undefined means the one that is selected */
@@ -47,8 +52,7 @@ export class Stack {
 
   /** Its name, without its organization and project: that of its file, of its tags and of its backups. @throws Problem when none is selected */
   async name(): Promise<string> {
-    const name = this.given ?? (await this.pulumi("stack", "--show-name")).trim();
-    return name.slice(name.lastIndexOf("/") + 1);
+    return ownName(this.given ?? (await this.pulumi("stack", "--show-name")).trim());
   }
 
   /**

@@ -3,6 +3,7 @@ import { amis, hasAmi, regions } from "./amis";
 import { type Cidr, formatCidr, overlaps, parseCidr, widestAdminPrefix } from "./cidr";
 import { cannotHoldRancher, cannotRun, floating, parseImage } from "./imageReference";
 import { type ImageRole, images } from "./images";
+import { ruleWarnings } from "./inboundRules";
 import {
   findInstanceType,
   instanceFamilies,
@@ -17,7 +18,6 @@ import {
   parseCertificates,
   privateKeyProblem,
 } from "./siteCertificate";
-import { ruleWarnings } from "./inboundRules";
 import { elasticIps, type SiteEntry, siteEntries } from "./siteEntry";
 import { sshProblem } from "./sshClient";
 import { sshKeyProblem } from "./sshPublicKey";

@@ -1,5 +1,5 @@
 /** What of a stack's state is drawn. Nothing that could be a secret is read. */
-import { shortImage } from "../images";
+import { imageOf, shortImage } from "../images";
 import { at, nameOf, numberAt, type StackState, type StateResource, textAt } from "../state";
 
 /** A machine. */
@@ -138,7 +138,7 @@ function services(state: StackState): DrawnService[] {
     const isGlobal = textAt(config, "labels", "io.rancher.scheduler.global") === "true";
     return {
       name: textAt(resource.inputs, "name") ?? nameOf(resource),
-      image: shortImage((textAt(config, "imageUuid") ?? "").replace(/^docker:/, "")),
+      image: shortImage(imageOf(config) ?? ""),
       scale: isGlobal ? undefined : (numberAt(resource.inputs, "scale") ?? 1),
       isBalancer,
     };

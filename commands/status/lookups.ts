@@ -5,6 +5,7 @@ import { type ApiResource, isLeaving } from "../../rancher/client/types";
 import type { Host, Instance, Service, Setting, Stack } from "../../rancher/client/types";
 import { defaultRoot, newestBackup } from "../backups";
 import { Problem } from "../cli";
+import { imageOf } from "../images";
 import { wellHealth } from "../rancherConnection";
 import { textAt } from "../state";
 import type { BackupStatus, ServiceStatus, UrlStatus } from "./status";
@@ -47,7 +48,7 @@ export function serviceStatus(
     health,
     running,
     wanted,
-    image: (textAt(service.launchConfig, "imageUuid") ?? "").replace(/^docker:/, ""),
+    image: imageOf(service.launchConfig) ?? "",
     // Rancher's own are judged by their health alone: not all of their containers are listed.
     isWell:
       state === "active" &&
